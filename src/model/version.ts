@@ -1,0 +1,14 @@
+/**
+ * The version of a cell: when it was written, by the hybrid logical clock of the coordinator, and
+ * by whom. Versions of one key are totally ordered by (timestamp, writer); two cells with an equal
+ * version and different content are ordered by content, so merging never depends on arrival.
+ */
+export interface Version {
+  /** Microseconds since the Unix epoch from the hybrid logical clock: a safe integer. */
+  readonly timestamp: number;
+  /** The coordinator that stamped it: an unsigned 32-bit number derived from its member id. */
+  readonly writer: number;
+}
+
+/** What stands in `expiresAtMs` of a cell that never expires. */
+export const NEVER_EXPIRES = 0;
