@@ -1,0 +1,227 @@
+/**
+ * Making layouts: the first one, the next one, and the winner of two.
+ *
+ * A commit needs nobody's consent. It takes the layout that this member knows and makes the next
+ * version of it; if somebody else does the same elsewhere, the two have equal counters and different
+ * hashes, `resolve` picks the same winner everywhere, and whoever lost a change commits it again on
+ * top of the winner (see intents.ts).
+ *
+ * Changes that would move data are refused until they can be planned: a member joins on its own only
+ * while the ring holds no keyspaces, and datacenter, rack and weight stay as they are.
+ */
+import type { KeyspaceDefinition } from "../model/admin-api.ts";
+import { compareLayoutVersions } from "../model/layout-version.ts";
+import { Murmur3, createHalvesMurmur3 } from "../ring/murmur3.ts";
+import { unreachable } from "../util/assert.ts";
+import { canonicalDefinition, layoutHash } from "./encoding.ts";
+import {
+  type Layout,
+  type LayoutContent,
+  LayoutError,
+  type LayoutKeyspace,
+  type LayoutMember,
+} from "./layout.ts";
+import {
+  KEYSPACE_ID_MAX,
+  type LayoutRules,
+  checkContent,
+  checkKeyspaceForm,
+  checkTokens,
+  compareText,
+  compareTokens,
+} from "./rules.ts";
+
+/** The addresses of a member, which it may change at any time. */
+export interface MemberAddresses {
+  readonly address: string;
+  readonly respAddress?: string | undefined;
+  readonly httpAddress?: string | undefined;
+}
+
+export type LayoutChange =
+  | { readonly kind: "add-member"; readonly member: LayoutMember }
+  /** Replaces a member's entry by one with the same id and tokens. */
+  | { readonly kind: "update-member"; readonly member: Omit<LayoutMember, "tokens"> }
+  | { readonly kind: "create-keyspace"; readonly definition: KeyspaceDefinition };
+
+export interface Genesis {
+  readonly clusterId: string;
+  readonly clusterName: string;
+  readonly partitioner: string;
+  readonly members: readonly LayoutMember[];
+}
+
+/** The first layout of a ring. Throws LayoutError. */
+export function genesis(start: Genesis, rules: LayoutRules = {}): Layout {
+  const content: LayoutContent = {
+    clusterId: start.clusterId,
+    clusterName: start.clusterName,
+    partitioner: start.partitioner,
+    members: start.members
+      .map((member) => canonicalMember(member, start.partitioner))
+      .toSorted((a, b) => compareText(a.id, b.id)),
+    keyspaces: [],
+    removedIds: [],
+  };
+  return sealed(content, 1, rules);
+}
+
+/**
+ * The next layout, with one change made; the same layout if it holds the change already. Throws
+ * LayoutError if the change cannot be made.
+ */
+export function commit(layout: Layout, change: LayoutChange, rules: LayoutRules = {}): Layout {
+  const content = changed(layout, change, rules);
+  return content === layout ? layout : sealed(content, layout.version.counter + 1, rules);
+}
+
+/**
+ * The winner of two layouts of one cluster, the same for everybody in whatever order they meet.
+ * Throws LayoutError (OTHER_CLUSTER).
+ */
+export function resolve(a: Layout, b: Layout): Layout {
+  if (a.clusterId !== b.clusterId) {
+    throw new LayoutError(
+      "OTHER_CLUSTER",
+      `cluster '${a.clusterName}' (${a.clusterId}) and cluster '${b.clusterName}' ` +
+        `(${b.clusterId}) were founded separately and cannot become one`,
+      { clusterId: a.clusterId, otherClusterId: b.clusterId },
+    );
+  }
+  return compareLayoutVersions(a.version, b.version) >= 0 ? a : b;
+}
+
+/** True if the layout has this keyspace with exactly this definition. */
+export function hasKeyspace(layout: LayoutContent, definition: KeyspaceDefinition): boolean {
+  const present = layout.keyspaces.find(({ name }) => name === definition.name);
+  return present !== undefined && isSame(canonicalDefinition, present, definition);
+}
+
+/** True if the member is there with these addresses. */
+export function hasAddresses(member: MemberAddresses, wanted: MemberAddresses): boolean {
+  return (
+    member.address === wanted.address &&
+    member.respAddress === wanted.respAddress &&
+    member.httpAddress === wanted.httpAddress
+  );
+}
+
+function sealed(content: LayoutContent, counter: number, rules: LayoutRules): Layout {
+  checkContent(content, rules);
+  return { ...content, version: { counter, hash: layoutHash(content, counter) } };
+}
+
+function changed(layout: Layout, change: LayoutChange, rules: LayoutRules): LayoutContent {
+  switch (change.kind) {
+    case "add-member":
+      return withMember(layout, canonicalMember(change.member, layout.partitioner));
+    case "update-member":
+      return withUpdate(layout, change.member);
+    case "create-keyspace":
+      return withKeyspace(layout, change.definition, rules);
+    default:
+      return unreachable(change);
+  }
+}
+
+function withMember(layout: Layout, member: LayoutMember): LayoutContent {
+  const present = layout.members.find(({ id }) => id === member.id);
+  if (present !== undefined) {
+    if (isSame(entryOf, present, member)) return layout;
+    throw new LayoutError(
+      "ID_TAKEN",
+      `member ${member.id} is in the ring already, at ${present.address} and with other settings`,
+      { id: member.id, address: present.address },
+    );
+  }
+  if (layout.keyspaces.length > 0 && !layout.removedIds.includes(member.id)) {
+    throw new LayoutError(
+      "RING_HOLDS_DATA",
+      `member ${member.id} at ${member.address} cannot join on its own: the ring has keyspaces ` +
+        `(${layout.keyspaces.map(({ name }) => name).join(", ")}), so data has to move first, ` +
+        "which needs a planned join; this version does not have it yet",
+      { id: member.id, address: member.address, keyspaces: layout.keyspaces.length },
+    );
+  }
+  const members = [...layout.members, member].toSorted((a, b) => compareText(a.id, b.id));
+  return { ...layout, members };
+}
+
+function withUpdate(layout: Layout, update: Omit<LayoutMember, "tokens">): LayoutContent {
+  const present = layout.members.find(({ id }) => id === update.id);
+  if (present === undefined) {
+    throw new LayoutError("UNKNOWN_MEMBER", `there is no member ${update.id} in the ring`, {
+      id: update.id,
+    });
+  }
+  for (const field of ["dc", "rack", "weight"] as const) {
+    if (present[field] === update[field]) continue;
+    throw new LayoutError(
+      "NEEDS_PLAN",
+      `the ${field} of member ${update.id} cannot change from '${present[field]}' to ` +
+        `'${update[field]}': data would have to move, which needs a planned change; this version ` +
+        "does not have it yet",
+      { id: update.id, field, value: present[field], wanted: update[field] },
+    );
+  }
+  const member = { ...update, tokens: present.tokens };
+  if (isSame(entryOf, present, member)) return layout;
+  return {
+    ...layout,
+    members: layout.members.map((other) => (other === present ? member : other)),
+  };
+}
+
+function withKeyspace(
+  layout: Layout,
+  definition: KeyspaceDefinition,
+  rules: LayoutRules,
+): LayoutContent {
+  checkKeyspaceForm(definition, rules);
+  if (hasKeyspace(layout, definition)) return layout;
+  if (layout.keyspaces.some(({ name }) => name === definition.name)) {
+    throw new LayoutError(
+      "KEYSPACE_EXISTS",
+      `keyspace '${definition.name}' exists already with other settings`,
+      { keyspace: definition.name },
+    );
+  }
+  const keyspace: LayoutKeyspace = {
+    ...definition,
+    id: freeKeyspaceId(layout.keyspaces, definition.name),
+    index: 1 + layout.keyspaces.reduce((max, { index }) => Math.max(max, index), -1),
+  };
+  const keyspaces = [...layout.keyspaces, keyspace].toSorted((a, b) => a.id - b.id);
+  return { ...layout, keyspaces };
+}
+
+/** The number made from the name, or the next one that nobody has. */
+function freeKeyspaceId(keyspaces: readonly LayoutKeyspace[], name: string): number {
+  if (keyspaces.length >= KEYSPACE_ID_MAX) {
+    throw new LayoutError("KEYSPACES_FULL", `there are ${KEYSPACE_ID_MAX} keyspaces already`, {
+      max: KEYSPACE_ID_MAX,
+    });
+  }
+  const taken = new Set(keyspaces.map(({ id }) => id));
+  const bytes = new TextEncoder().encode(name);
+  const murmur = new Murmur3(createHalvesMurmur3());
+  murmur.hash(bytes, 0, bytes.length);
+  let id = 1 + (murmur.h1Lo % KEYSPACE_ID_MAX);
+  while (taken.has(id)) id = 1 + (id % KEYSPACE_ID_MAX);
+  return id;
+}
+
+/** Tokens in ring order, whatever order they were given in. */
+function canonicalMember(member: LayoutMember, partitioner: string): LayoutMember {
+  checkTokens(member, partitioner);
+  return { ...member, tokens: member.tokens.toSorted(compareTokens) };
+}
+
+function entryOf(member: LayoutMember): unknown[] {
+  const { id, address, respAddress = null, httpAddress = null, dc, rack, weight, tokens } = member;
+  return [id, address, respAddress, httpAddress, dc, rack, weight, tokens];
+}
+
+function isSame<T>(partsOf: (value: T) => unknown[], a: T, b: T): boolean {
+  return JSON.stringify(partsOf(a)) === JSON.stringify(partsOf(b));
+}
