@@ -1,0 +1,131 @@
+/**
+ * Frames whose bodies are packed with msgpack: control messages, and scans.
+ *
+ * A scan asks a replica for a page of its cells in token order, without values. A page is hundreds
+ * of cells, so the packing does not show; the frames of single reads and writes are in frames.ts.
+ */
+import { Packr } from "msgpackr";
+import { FrameError, type LayoutStamp } from "./frames.ts";
+
+export interface ScanQuery {
+  readonly startHi: number;
+  readonly startLo: number;
+  readonly endHi: number;
+  readonly endLo: number;
+  readonly limit: number;
+}
+
+/** One cell of a page: token halves, key, version, expiry (0 = never), tombstone mark, hash. */
+export interface PageCell {
+  readonly tokenHi: number;
+  readonly tokenLo: number;
+  readonly key: Uint8Array;
+  readonly timestamp: number;
+  readonly writer: number;
+  readonly expiresAtMs: number;
+  readonly isTombstone: boolean;
+  readonly contentHash: number;
+}
+
+export interface ScanAnswer {
+  readonly cells: readonly PageCell[];
+  /** The span is exhausted; otherwise it is complete up to the token of the last cell. */
+  readonly isComplete: boolean;
+}
+
+const LAYOUT_BYTES = 8;
+
+function packr(): Packr {
+  return new Packr({ useRecords: false });
+}
+
+export function encodeScanQuery(query: ScanQuery, layout: LayoutStamp): Buffer {
+  const { startHi, startLo, endHi, endLo, limit } = query;
+  const packed = packr().pack([startHi, startLo, endHi, endLo, limit]);
+  const body = Buffer.allocUnsafe(LAYOUT_BYTES + packed.length);
+  body.writeUInt32LE(layout.counter, 0);
+  body.writeUInt32LE(layout.hash, 4);
+  packed.copy(body, LAYOUT_BYTES);
+  return body;
+}
+
+export function decodeScanQuery(body: Buffer): ScanQuery {
+  const numbers = unpackArray(body.subarray(LAYOUT_BYTES));
+  if (numbers.length !== 5 || !numbers.every((value) => Number.isInteger(value))) {
+    throw new FrameError("malformed scan query");
+  }
+  const [startHi, startLo, endHi, endLo, limit] = numbers as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  return { startHi, startLo, endHi, endLo, limit };
+}
+
+export function encodeScanAnswer(answer: ScanAnswer): Buffer {
+  const cells = answer.cells.map((cell) => [
+    cell.tokenHi,
+    cell.tokenLo,
+    cell.key,
+    cell.timestamp,
+    cell.writer,
+    cell.expiresAtMs,
+    cell.isTombstone,
+    cell.contentHash,
+  ]);
+  return packr().pack([answer.isComplete, cells]);
+}
+
+export function decodeScanAnswer(body: Buffer): ScanAnswer {
+  const [isComplete, cells] = unpackArray(body);
+  if (typeof isComplete !== "boolean" || !Array.isArray(cells)) {
+    throw new FrameError("malformed scan answer");
+  }
+  return { isComplete, cells: cells.map(toPageCell) };
+}
+
+function toPageCell(fields: unknown): PageCell {
+  if (!Array.isArray(fields)) throw new FrameError("malformed cell in a scan answer");
+  const [tokenHi, tokenLo, key, timestamp, writer, expiresAtMs, isTombstone, contentHash] =
+    fields as unknown[];
+  const numbers = [tokenHi, tokenLo, timestamp, writer, expiresAtMs, contentHash];
+  if (
+    !numbers.every((value) => typeof value === "number") ||
+    !(key instanceof Uint8Array) ||
+    typeof isTombstone !== "boolean"
+  ) {
+    throw new FrameError("malformed cell in a scan answer");
+  }
+  return {
+    tokenHi: tokenHi as number,
+    tokenLo: tokenLo as number,
+    key,
+    timestamp: timestamp as number,
+    writer: writer as number,
+    expiresAtMs: expiresAtMs as number,
+    isTombstone,
+    contentHash: contentHash as number,
+  };
+}
+
+/** Packs a control message: plain data of strings, numbers, arrays and objects. */
+export function encodeControl(message: unknown): Uint8Array {
+  return packr().pack(message);
+}
+
+/** Unpacks a control message, whose shape its receiver has to check. Throws FrameError. */
+export function decodeControl(body: Buffer): unknown {
+  try {
+    return packr().unpack(body);
+  } catch (cause) {
+    throw new FrameError(`malformed control message: ${String(cause)}`);
+  }
+}
+
+function unpackArray(body: Buffer): unknown[] {
+  const unpacked = decodeControl(body);
+  if (!Array.isArray(unpacked)) throw new FrameError("expected an array");
+  return unpacked;
+}

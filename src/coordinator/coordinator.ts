@@ -1,0 +1,307 @@
+/**
+ * The member as a coordinator: any member takes any request and deals with the replicas
+ * (Dynamo, section 4.5).
+ *
+ * Everything that a request needs was computed when the layout changed; on the way of a request
+ * there is one hash, one table look-up, and one frame per replica. No promise, closure or timer is
+ * made per request.
+ */
+import {
+  FailureReason,
+  type FailureReasonCode,
+  type FrameHeader,
+  FrameType,
+  bodyOf,
+  readHeader,
+} from "../codec/frames.ts";
+import type { Layout } from "../layout/layout.ts";
+import type { Consistency } from "../model/consistency.ts";
+import type { Clock, Logger } from "../model/deps.ts";
+import type {
+  KvApi,
+  ReadRequest,
+  ReadSink,
+  ScanPage,
+  ScanRequest,
+  WriteRequest,
+  WriteSink,
+} from "../model/kv-api.ts";
+import { KvError } from "../model/kv-error.ts";
+import { NEVER_EXPIRES } from "../model/version.ts";
+import type { StorageEngine } from "../storage/engine.ts";
+import type { Link } from "../transport/transport.ts";
+import type { HybridClock } from "../versions/hybrid-clock.ts";
+import { type CoordinatorContext, newCounters } from "./context.ts";
+import { Deadlines } from "./deadlines.ts";
+import { KeyspacePlacement } from "./keyspace-placement.ts";
+import type { Peer } from "./peer.ts";
+import { PendingRequests } from "./pending.ts";
+import { ReadOperation } from "./read-operation.ts";
+import { ReplicaService } from "./replica-service.ts";
+import type { ReplicaPlan } from "./replica-plan.ts";
+import { NO_GROUP, type Requirement } from "./requirement.ts";
+import { RingScan } from "./ring-scan.ts";
+import { WriteOperation } from "./write-operation.ts";
+
+/** Hashes a key to its token, left in `hi` (int32) and `lo` (uint32). */
+export interface KeyHasher {
+  readonly hi: number;
+  readonly lo: number;
+  hash(bytes: Uint8Array, start: number, end: number): void;
+}
+
+export interface CoordinatorDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly engine: StorageEngine;
+  readonly hybridClock: HybridClock;
+  readonly hasher: KeyHasher;
+  /** A peer sent a request made under another layout: exchange layouts with it. */
+  readonly onLayoutMismatch: (link: Link) => void;
+}
+
+export interface CoordinatorOptions {
+  readonly memberId: string;
+  readonly readTimeoutMs: number;
+  readonly writeTimeoutMs: number;
+  readonly speculativeRetryMs: number;
+  readonly keyBytesMax: number;
+  readonly valueBytesMax: number;
+  /** Requests that may wait for replicas at one time. */
+  readonly pendingMax: number;
+}
+
+const COUNT_PAGE = 2048;
+const BUSY_RETRY_MS = 50;
+
+export class Coordinator implements KvApi {
+  readonly #deps: CoordinatorDeps;
+  readonly #options: CoordinatorOptions;
+  readonly #context: CoordinatorContext;
+  readonly #replica: ReplicaService;
+  readonly #header: FrameHeader = { type: 0, flags: 0, keyspaceId: 0, requestId: 0 };
+  #placements = new Map<string, KeyspacePlacement>();
+  #peerOfLink = new Map<Link, Peer>();
+
+  constructor(deps: CoordinatorDeps, options: CoordinatorOptions) {
+    this.#deps = deps;
+    this.#options = options;
+    const deadlines = new Deadlines(deps.clock);
+    this.#context = {
+      ...deps,
+      pending: new PendingRequests(),
+      deadlines,
+      writeTimeouts: deadlines.queue(options.writeTimeoutMs),
+      readTimeouts: deadlines.queue(options.readTimeoutMs),
+      speculation: deadlines.queue(options.speculativeRetryMs),
+      counters: newCounters(),
+      writer: Number.parseInt(options.memberId.slice(0, 8), 16),
+      layout: { counter: 0, hash: 0 },
+      nowMs: () => deps.clock.wallMs(),
+      defer: (callback) => deps.clock.defer(callback),
+    };
+    this.#replica = new ReplicaService(this.#context, deps.onLayoutMismatch);
+  }
+
+  get counters(): Readonly<CoordinatorContext["counters"]> {
+    return this.#context.counters;
+  }
+
+  get pendingCount(): number {
+    return this.#context.pending.size;
+  }
+
+  /** Goes over to another layout; `peers` in the order of its members. */
+  useLayout(layout: Layout, peers: readonly Peer[], self: Peer): void {
+    const { counter, hash } = layout.version;
+    this.#context.layout = { counter, hash: Number.parseInt(hash.slice(0, 8), 16) };
+    this.#placements = new Map(
+      layout.keyspaces.map((keyspace) => [
+        keyspace.name,
+        new KeyspacePlacement(keyspace, layout, peers, self),
+      ]),
+    );
+    this.#peerOfLink = new Map();
+    for (const peer of peers) if (peer.link !== undefined) this.#peerOfLink.set(peer.link, peer);
+  }
+
+  /** Throws KvError if there is no such keyspace. */
+  placement(keyspace: string): KeyspacePlacement {
+    const placement = this.#placements.get(keyspace);
+    if (placement === undefined) throw new KvError({ code: "UNKNOWN_KEYSPACE", keyspace });
+    return placement;
+  }
+
+  nowMs(): number {
+    return this.#context.nowMs();
+  }
+
+  read(request: ReadRequest, sink: ReadSink): void {
+    this.#context.counters.reads++;
+    try {
+      this.#read(request, sink);
+    } catch (error) {
+      if (!(error instanceof KvError)) throw error;
+      this.#context.counters.readFailures++;
+      sink.failed(error);
+    }
+  }
+
+  write(request: WriteRequest, sink: WriteSink): void {
+    this.#context.counters.writes++;
+    try {
+      this.#write(request, sink);
+    } catch (error) {
+      if (!(error instanceof KvError)) throw error;
+      this.#context.counters.writeFailures++;
+      sink.failed(error);
+    }
+  }
+
+  async scan(request: ScanRequest): Promise<ScanPage> {
+    const placement = this.placement(request.keyspace);
+    const consistency = request.consistency ?? placement.keyspace.readConsistency;
+    const scan = new RingScan(this.#context, placement, consistency);
+    const page = await scan.page(parseCursor(request.cursor), request.limit);
+    return page;
+  }
+
+  async count(keyspace: string, consistency: Consistency = "ONE"): Promise<number> {
+    const scan = new RingScan(this.#context, this.placement(keyspace), consistency);
+    let total = 0;
+    let cursor = "0";
+    do {
+      const page = await scan.page(BigInt(cursor), COUNT_PAGE);
+      total += page.keys.length;
+      cursor = page.cursor;
+    } while (cursor !== "0");
+    return total;
+  }
+
+  /** Takes a data-path frame of a peer. Throws FrameError if it is malformed. */
+  frame(link: Link, bytes: Buffer, start: number, end: number): void {
+    const header = this.#header;
+    readHeader(bytes, start, header);
+    if (header.type === FrameType.write || header.type === FrameType.read) {
+      return this.#replica.serve(link, header, bytes, { start, end });
+    }
+    if (header.type === FrameType.scan) {
+      return this.#replica.serve(link, { ...header }, bytes, { start, end });
+    }
+    const peer = this.#peerOfLink.get(link);
+    if (peer === undefined) return;
+    peer.answered(this.#context.deadlines.nowMs);
+    const pending = this.#context.pending.get(header.requestId);
+    if (pending === undefined) return;
+    if (header.type !== FrameType.failure) return pending.answered(peer, bytes, start, end);
+    const reason = header.flags as FailureReasonCode;
+    if (reason === FailureReason.layoutMismatch) this.#deps.onLayoutMismatch(link);
+    pending.refused(peer, reason, bodyOf(bytes, start, end).toString("utf8"));
+  }
+
+  linkDown(link: Link): void {
+    const peer = this.#peerOfLink.get(link);
+    if (peer === undefined) return;
+    peer.disconnected();
+    this.#context.pending.disconnected(peer);
+  }
+
+  stop(): void {
+    this.#context.deadlines.stop();
+  }
+
+  #read(request: ReadRequest, sink: ReadSink): void {
+    const placement = this.placement(request.keyspace);
+    const { keyspace } = placement;
+    const plan = this.#planFor(request.key, placement);
+    const { hi, lo } = this.#deps.hasher;
+    const requirement = plan.requirement(request.consistency ?? keyspace.readConsistency);
+    requireAlive(plan, requirement);
+    const target = {
+      keyspaceId: keyspace.id,
+      tokenHi: hi,
+      tokenLo: lo,
+      key: new Uint8Array(request.key),
+      durability: keyspace.durability,
+    };
+    new ReadOperation(this.#context, plan, { requirement, target }, sink).start();
+  }
+
+  #write(request: WriteRequest, sink: WriteSink): void {
+    const placement = this.placement(request.keyspace);
+    const { keyspace } = placement;
+    const { value, expiresAtMs = NEVER_EXPIRES } = request;
+    const { valueBytesMax } = this.#options;
+    if (value !== undefined && value.length > valueBytesMax) {
+      throw tooLarge("value", value.length, valueBytesMax);
+    }
+    const plan = this.#planFor(request.key, placement);
+    const { hi, lo } = this.#deps.hasher;
+    const requirement = plan.requirement(request.consistency ?? keyspace.writeConsistency);
+    requireAlive(plan, requirement);
+    const write = {
+      keyspaceId: keyspace.id,
+      tokenHi: hi,
+      tokenLo: lo,
+      key: request.key,
+      value,
+      timestamp: this.#context.hybridClock.now(),
+      writer: this.#context.writer,
+      expiresAtMs,
+    };
+    const durability = request.durability ?? keyspace.durability;
+    new WriteOperation(this.#context, plan, requirement, sink).start(write, durability);
+  }
+
+  /** The token of the key is left in the hasher. */
+  #planFor(key: Uint8Array, placement: KeyspacePlacement): ReplicaPlan {
+    const { keyBytesMax, pendingMax } = this.#options;
+    if (key.length > keyBytesMax) throw tooLarge("key", key.length, keyBytesMax);
+    if (this.#context.pending.size >= pendingMax) {
+      const reason = `${pendingMax} requests wait for replicas`;
+      throw new KvError({ code: "BUSY", reason, retryAfterMs: BUSY_RETRY_MS });
+    }
+    const { hasher } = this.#deps;
+    hasher.hash(key, 0, key.length);
+    return placement.plan(hasher.hi, hasher.lo);
+  }
+}
+
+function tooLarge(what: "key" | "value", sizeBytes: number, maxBytes: number): KvError {
+  return new KvError({ code: "TOO_LARGE", what, sizeBytes, maxBytes });
+}
+
+/** Throws KvError if fewer replicas are alive than the level needs: nothing is sent then. */
+function requireAlive(plan: ReplicaPlan, requirement: Requirement): void {
+  const { replicas } = plan;
+  for (let group = 0; group < requirement.needed.length; group++) {
+    let alive = 0;
+    for (let position = 0; position < replicas.length; position++) {
+      const counts = requirement.groupOf[position] === group;
+      if (counts && (replicas[position] as Peer).isAlive) alive++;
+    }
+    if (alive < (requirement.needed[group] as number)) throw unavailable(plan, requirement);
+  }
+}
+
+function unavailable(plan: ReplicaPlan, requirement: Requirement): KvError {
+  const counted = plan.replicas.filter((_, at) => requirement.groupOf[at] !== NO_GROUP);
+  return new KvError({
+    code: "UNAVAILABLE",
+    level: requirement.consistency,
+    required: requirement.total,
+    alive: counted.filter((peer) => peer.isAlive).length,
+    down: counted.filter((peer) => !peer.isAlive).map(({ address }) => address),
+  });
+}
+
+function parseCursor(text: string): bigint {
+  const cursor = /^\d{1,20}$/.test(text) ? BigInt(text) : -1n;
+  if (cursor >= 0n && cursor < 2n ** 64n) return cursor;
+  throw new KvError({
+    code: "INVALID_ARGUMENT",
+    argument: "cursor",
+    value: text,
+    expected: "0 or the cursor of the page before",
+  });
+}

@@ -1,0 +1,134 @@
+/**
+ * The replica's half of a request: what a member does when a coordinator asks it for its own copy.
+ *
+ * Every request carries the layout version it was made under. A replica that lives in another one
+ * refuses, and both sides exchange layouts: it might not be a replica of that key at all.
+ */
+import {
+  type FailureReasonCode,
+  FRAME_HEADER_BYTES,
+  FailureReason,
+  type FrameHeader,
+  FrameType,
+  type ReadFrame,
+  type Writable,
+  type WriteFrame,
+  bodyOf,
+  decodeRead,
+  decodeWrite,
+  encodeOpaque,
+  encodeReadAnswer,
+  encodeWriteOk,
+  isSameLayout,
+  readAnswerBytes,
+} from "../codec/frames.ts";
+import { decodeScanQuery, encodeScanAnswer } from "../codec/packed-frames.ts";
+import { CorruptRecordError, type PutSink } from "../storage/engine.ts";
+import type { Link } from "../transport/transport.ts";
+import type { CoordinatorContext } from "./context.ts";
+import { readLocalHead, readLocally } from "./local-read.ts";
+import { scanLocally } from "./local-scan.ts";
+
+/** Answers a write when it is stored. */
+class RemoteAcknowledgement implements PutSink {
+  readonly #link: Link;
+  readonly #requestId: number;
+
+  constructor(link: Link, requestId: number) {
+    this.#link = link;
+    this.#requestId = requestId;
+  }
+
+  stored(): void {
+    const space = this.#link.reserve(FRAME_HEADER_BYTES);
+    if (space !== undefined) encodeWriteOk(space, this.#requestId);
+  }
+
+  putFailed(error: Error): void {
+    refuse(this.#link, this.#requestId, FailureReason.storage, error.message);
+  }
+}
+
+export class ReplicaService {
+  readonly #context: CoordinatorContext;
+  readonly #onLayoutMismatch: (link: Link) => void;
+  readonly #write = {} as Writable<WriteFrame>;
+  readonly #read = {} as Writable<ReadFrame>;
+
+  constructor(context: CoordinatorContext, onLayoutMismatch: (link: Link) => void) {
+    this.#context = context;
+    this.#onLayoutMismatch = onLayoutMismatch;
+  }
+
+  /** Takes a request frame. Throws FrameError if it is malformed. */
+  serve(
+    link: Link,
+    header: FrameHeader,
+    bytes: Buffer,
+    span: { start: number; end: number },
+  ): void {
+    if (!isSameLayout(bytes, span.start, this.#context.layout)) {
+      this.#context.counters.layoutMismatches++;
+      const { counter } = this.#context.layout;
+      const text = `it lives in another layout (version ${counter})`;
+      refuse(link, header.requestId, FailureReason.layoutMismatch, text);
+      this.#onLayoutMismatch(link);
+      return;
+    }
+    if (header.type === FrameType.write) this.#serveWrite(link, header, bytes, span);
+    else if (header.type === FrameType.read) this.#serveRead(link, header, bytes, span);
+    else this.#serveScan(link, header, bodyOf(bytes, span.start, span.end));
+  }
+
+  #serveWrite(
+    link: Link,
+    { requestId }: FrameHeader,
+    bytes: Buffer,
+    { start, end }: { start: number; end: number },
+  ): void {
+    const write = this.#write;
+    decodeWrite(bytes, start, end, write);
+    this.#context.counters.replicaWrites++;
+    this.#context.hybridClock.observe(write.timestamp);
+    this.#context.engine.put(write, write.durability, new RemoteAcknowledgement(link, requestId));
+  }
+
+  #serveRead(
+    link: Link,
+    { requestId, keyspaceId }: FrameHeader,
+    bytes: Buffer,
+    { start, end }: { start: number; end: number },
+  ): void {
+    const read = this.#read;
+    decodeRead(bytes, start, end, read);
+    this.#context.counters.replicaReads++;
+    const { tokenHi, tokenLo, key } = read;
+    const cell = { keyspaceId, tokenHi, tokenLo, key };
+    try {
+      const answer = read.isDigest
+        ? readLocalHead(this.#context.engine, cell)
+        : readLocally(this.#context.engine, cell);
+      const space = link.reserve(readAnswerBytes(answer));
+      if (space !== undefined) encodeReadAnswer(space, answer, requestId);
+    } catch (error) {
+      if (!(error instanceof CorruptRecordError)) throw error;
+      refuse(link, requestId, FailureReason.corrupt, error.message);
+    }
+  }
+
+  #serveScan(link: Link, { requestId, keyspaceId }: FrameHeader, body: Buffer): void {
+    const answer = scanLocally(this.#context.engine, keyspaceId, decodeScanQuery(body));
+    const packed = encodeScanAnswer(answer);
+    const space = link.reserve(FRAME_HEADER_BYTES + packed.length);
+    if (space === undefined) return;
+    const type = FrameType.scanOk;
+    encodeOpaque(space, { type, flags: 0, keyspaceId, requestId }, packed);
+  }
+}
+
+function refuse(link: Link, requestId: number, reason: FailureReasonCode, text: string): void {
+  const body = Buffer.from(text, "utf8");
+  const space = link.reserve(FRAME_HEADER_BYTES + body.length);
+  if (space === undefined) return;
+  encodeOpaque(space, { type: FrameType.failure, flags: reason, keyspaceId: 0, requestId }, body);
+}
