@@ -124,6 +124,7 @@ describe("adding a member", () => {
     ["respAddress", { respAddress: "host:99999" }],
     ["httpAddress", { httpAddress: ":1" }],
     ["dc", { dc: "" }],
+    ["dc", { dc: "__proto__" }],
     ["rack", { rack: "a\nb" }],
     ["weight", { weight: 0 }],
     ["weight", { weight: Number.NaN }],
@@ -228,6 +229,16 @@ describe("creating a keyspace", () => {
     };
     expect(() => commit(ring, createKeyspace("k"), rules)).toThrowError(
       failure("INVALID_REPLICATION", { keyspace: "k", reason: "no such strategy" }),
+    );
+  });
+
+  test("a datacenter that would not survive as a key of an object is refused", () => {
+    const replication = {
+      class: "NetworkTopologyStrategy",
+      options: Object.fromEntries([["__proto__", "3"]]),
+    };
+    expect(() => commit(ring, createKeyspace("k", { replication }))).toThrowError(
+      failure("INVALID"),
     );
   });
 

@@ -27,7 +27,8 @@ export const TOKENS_PER_MEMBER_MAX = 4096;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** Canonical decimal text: one token has one spelling. 39 digits hold 127 bits. */
 const TOKEN = /^(?:0|-?[1-9]\d{0,38})$/;
-const NAME = /^[^\p{Cc}]{1,100}$/u;
+/** Names become keys of objects, where one of them has a meaning of its own. */
+const NAME = /^(?!__proto__$)[^\p{Cc}]{1,100}$/u;
 const CLASS = /^[\w.]{1,100}$/;
 const KEYSPACE_NAME = /^\w{1,48}$/;
 
