@@ -1,0 +1,106 @@
+import { describe, expect, it } from "vitest";
+import { isDatacenterAware, parseReplication, replicationFactor } from "./strategy.ts";
+
+const DCS = ["dc1", "dc2"];
+const parseNetwork = (options: Record<string, string>): [string, number, number][] => {
+  const replication = parseReplication({ class: "NetworkTopologyStrategy", options }, DCS);
+  if (replication.kind !== "network-topology") throw new Error(replication.kind);
+  return Array.from(replication.factors, ([dc, { total, transient }]) => [dc, total, transient]);
+};
+
+describe("SimpleStrategy's options", () => {
+  it("are a replication factor, with or without transient replicas", () => {
+    const parse = (text: string): unknown =>
+      parseReplication({ class: "SimpleStrategy", options: { replication_factor: text } }, DCS);
+    expect(parse("3")).toEqual({ kind: "simple", factor: { total: 3, transient: 0 } });
+    expect(parse("3/1")).toEqual({ kind: "simple", factor: { total: 3, transient: 1 } });
+    expect(parse("3/0")).toEqual({ kind: "simple", factor: { total: 3, transient: 0 } });
+  });
+
+  it("accept the class with its package", () => {
+    const options = { replication_factor: "1" };
+    const name = "org.apache.cassandra.locator.SimpleStrategy";
+    expect(parseReplication({ class: name, options }, DCS).kind).toBe("simple");
+  });
+
+  it.each([
+    [{}, "replication_factor"],
+    [{ replication_factor: "0" }, "replication_factor"],
+    [{ replication_factor: "three" }, "replication_factor"],
+    [{ replication_factor: "-1" }, "replication_factor"],
+    [{ replication_factor: "3/3" }, "replication_factor"],
+    [{ replication_factor: "3/x" }, "replication_factor"],
+    [{ replication_factor: "3", dc1: "3" }, "dc1"],
+  ])("are refused with the field at fault: %j", (options: Record<string, string>, field) => {
+    expect(() => parseReplication({ class: "SimpleStrategy", options }, DCS)).toThrow(
+      expect.objectContaining({ name: "ReplicationError", field, value: options[field] ?? "" }),
+    );
+  });
+});
+
+describe("NetworkTopologyStrategy's options", () => {
+  it("name datacenters", () => {
+    expect(parseNetwork({ dc1: "3", dc2: "2/1" })).toEqual([
+      ["dc1", 3, 0],
+      ["dc2", 2, 1],
+    ]);
+  });
+
+  it("expand replication_factor to every known datacenter that is not named", () => {
+    expect(parseNetwork({ replication_factor: "3", dc2: "1" })).toEqual([
+      ["dc1", 3, 0],
+      ["dc2", 1, 0],
+    ]);
+  });
+
+  it("leave a datacenter out that is given 0", () => {
+    expect(parseNetwork({ replication_factor: "3", dc1: "0" })).toEqual([["dc2", 3, 0]]);
+  });
+
+  it("may be missing: one replica in each datacenter", () => {
+    expect(parseNetwork({})).toEqual([
+      ["dc1", 1, 0],
+      ["dc2", 1, 0],
+    ]);
+  });
+
+  it.each([
+    [{ dc3: "3" }, "dc3"],
+    [{ dc1: "many" }, "dc1"],
+    [{ dc1: "2/2" }, "dc1"],
+    [{ dc1: "0" }, "options"],
+    [{ replication_factor: "0" }, "options"],
+  ])("are refused with the field at fault: %j", (options: Record<string, string>, field) => {
+    expect(() => parseNetwork(options)).toThrow(
+      expect.objectContaining({ name: "ReplicationError", field }),
+    );
+  });
+
+  it("name the known datacenters when one is unknown", () => {
+    expect(() => parseNetwork({ dc3: "3" })).toThrow(/dc1, dc2/);
+  });
+});
+
+it("an unknown strategy is refused with the names that are known", () => {
+  expect(() => parseReplication({ class: "MyStrategy", options: {} }, DCS)).toThrow(
+    expect.objectContaining({
+      field: "class",
+      value: "MyStrategy",
+      expected: expect.stringContaining("NetworkTopologyStrategy") as string,
+    }),
+  );
+});
+
+it("replication factors count by datacenter only where the strategy does", () => {
+  const simple = parseReplication(
+    { class: "SimpleStrategy", options: { replication_factor: "3/1" } },
+    DCS,
+  );
+  const network = parseReplication(
+    { class: "NetworkTopologyStrategy", options: { dc1: "3/1", dc2: "2" } },
+    DCS,
+  );
+  expect([undefined, "dc1", "dc9"].map((dc) => replicationFactor(simple, dc))).toEqual([3, 3, 3]);
+  expect([undefined, "dc1", "dc9"].map((dc) => replicationFactor(network, dc))).toEqual([5, 3, 0]);
+  expect([simple, network].map(isDatacenterAware)).toEqual([false, true]);
+});
