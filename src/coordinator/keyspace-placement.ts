@@ -35,7 +35,7 @@ export class KeyspacePlacement {
     const datacenters = datacentersOf(layout);
     const replication = parseReplication(keyspace.replication, datacenters);
     this.keyspace = keyspace;
-    this.factors = factorsOf(replication, datacenters);
+    this.factors = factorsOf(replication, datacenters, layout);
     this.#peers = peers;
     this.#self = self;
     this.table = buildReplicaTable({
@@ -69,12 +69,16 @@ export function datacentersOf(layout: Layout): string[] {
   return [...new Set(layout.members.map(({ dc }) => dc))].sort();
 }
 
-function factorsOf(replication: Replication, datacenters: readonly string[]): ReplicationFactors {
-  const total = replicationFactor(replication);
+function factorsOf(
+  replication: Replication,
+  datacenters: readonly string[],
+  { members }: Layout,
+): ReplicationFactors {
+  const total = replicationFactor(replication, undefined, members);
   if (!isDatacenterAware(replication)) return { total, perDatacenter: undefined };
   const perDatacenter = new Map<string, number>();
   for (const dc of datacenters) {
-    const factor = replicationFactor(replication, dc);
+    const factor = replicationFactor(replication, dc, members);
     if (factor > 0) perDatacenter.set(dc, factor);
   }
   return { total, perDatacenter };

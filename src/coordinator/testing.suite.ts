@@ -1,0 +1,358 @@
+/** A few coordinators in one process for tests: hand-driven clock, network and naive engines. */
+import type { FrameSpace } from "../codec/frames.ts";
+import { genesis, commit } from "../layout/commit.ts";
+import type { Layout } from "../layout/layout.ts";
+import type { KeyspaceDefinition } from "../model/admin-api.ts";
+import { type Clock, type Timer, silentLogger } from "../model/deps.ts";
+import type { ReadSink, Receipt, VersionedValue, WriteSink } from "../model/kv-api.ts";
+import type { KvError } from "../model/kv-error.ts";
+import { Murmur3 } from "../ring/murmur3.ts";
+import type {
+  CellHead,
+  CellWrite,
+  EngineStats,
+  PutSink,
+  RangeScan,
+  ScannedCell,
+  StorageEngine,
+  StoredCell,
+  TokenSpan,
+} from "../storage/engine.ts";
+import type { Link } from "../transport/transport.ts";
+import { compareHeads } from "../versions/compare.ts";
+import { HybridClock } from "../versions/hybrid-clock.ts";
+import { Coordinator, type CoordinatorOptions } from "./coordinator.ts";
+import { Peer } from "./peer.ts";
+
+export class ManualClock implements Clock {
+  nowMs = 1_000_000;
+  readonly #timers = new Set<{ atMs: number; callback: () => void }>();
+  readonly deferred: (() => void)[] = [];
+
+  wallMs(): number {
+    return this.nowMs;
+  }
+
+  monotonicMs(): number {
+    return this.nowMs;
+  }
+
+  setTimer(delayMs: number, callback: () => void): Timer {
+    const timer = { atMs: this.nowMs + delayMs, callback };
+    this.#timers.add(timer);
+    return { cancel: () => void this.#timers.delete(timer) };
+  }
+
+  defer(callback: () => void): void {
+    this.deferred.push(callback);
+  }
+
+  /** Moves on in steps, so that timers that set timers keep their pace. */
+  advance(byMs: number, stepMs = 5): void {
+    for (const endMs = this.nowMs + byMs; this.nowMs < endMs;) {
+      this.nowMs = Math.min(this.nowMs + stepMs, endMs);
+      for (const timer of [...this.#timers]) {
+        if (timer.atMs > this.nowMs || !this.#timers.delete(timer)) continue;
+        timer.callback();
+      }
+    }
+  }
+}
+
+/** The dumb second implementation: one Map, values copied, nothing clever. */
+export class NaiveEngine implements StorageEngine {
+  readonly name = "naive";
+  readonly cells = new Map<string, { head: StoredCell; write: CellWrite }>();
+  /** Acknowledgements are kept back while true. */
+  holdsAcks = false;
+  failsPuts = false;
+  readonly held: PutSink[] = [];
+
+  open(): Promise<never> {
+    return Promise.reject(new Error("not needed"));
+  }
+
+  put(write: CellWrite, _durability: unknown, sink: PutSink): void {
+    if (this.failsPuts) return sink.putFailed(new Error("disk on fire"));
+    const id = `${write.keyspaceId}/${Buffer.from(write.key).toString("hex")}`;
+    const value = write.value === undefined ? undefined : new Uint8Array(write.value);
+    const head: StoredCell = {
+      timestamp: write.timestamp,
+      writer: write.writer,
+      expiresAtMs: write.expiresAtMs,
+      isTombstone: value === undefined,
+      contentHash: hashOf(value, write.expiresAtMs),
+      valueBytes: value?.length ?? 0,
+      value,
+    };
+    const known = this.cells.get(id);
+    if (known === undefined || compareHeads(head, known.head) > 0) {
+      this.cells.set(id, { head, write: { ...write, key: new Uint8Array(write.key) } });
+    }
+    if (this.holdsAcks) this.held.push(sink);
+    else sink.stored();
+  }
+
+  get(keyspaceId: number, _hi: number, _lo: number, key: Uint8Array): StoredCell | undefined {
+    return this.cells.get(`${keyspaceId}/${Buffer.from(key).toString("hex")}`)?.head;
+  }
+
+  head(keyspaceId: number, hi: number, lo: number, key: Uint8Array): CellHead | undefined {
+    return this.get(keyspaceId, hi, lo, key);
+  }
+
+  scan(keyspaceId: number, span: TokenSpan): RangeScan {
+    const start = wide(span.startHi, span.startLo);
+    const end = wide(span.endHi, span.endLo);
+    const size = 2n ** 64n;
+    const length = (end - start + size) % size || size;
+    const distance = (write: CellWrite): bigint =>
+      (wide(write.tokenHi, write.tokenLo) - start + size - 1n) % size;
+    const rows = [...this.cells.values()]
+      .filter(({ write }) => write.keyspaceId === keyspaceId && distance(write) < length)
+      .sort((a, b) => Number(distance(a.write) < distance(b.write) ? -1 : 1));
+    let at = 0;
+    return {
+      next(limit: number, visit: (cell: ScannedCell) => void): number {
+        const page = rows.slice(at, at + limit);
+        at += page.length;
+        for (const { head, write } of page) visit({ ...head, ...write, value: undefined });
+        return page.length;
+      },
+      close() {},
+    };
+  }
+
+  sync(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  stats(): EngineStats {
+    const none = { tombstones: 0, liveBytes: 0, diskBytes: 0, corruptRecords: 0, details: {} };
+    return { cells: this.cells.size, ...none };
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+function wide(hi: number, lo: number): bigint {
+  return (BigInt(hi) << 32n) + BigInt(lo);
+}
+
+function hashOf(value: Uint8Array | undefined, expiresAtMs: number): number {
+  let hash = value === undefined ? 7 : 11;
+  for (const byte of [...(value ?? []), expiresAtMs & 255]) hash = (hash * 31 + byte) >>> 0;
+  return hash;
+}
+
+class TestLink implements Link {
+  isUp = true;
+  /** Frames that were sent and not yet delivered. */
+  readonly frames: Buffer[] = [];
+  readonly address: string;
+  readonly memberId: string;
+
+  constructor(address: string, memberId: string) {
+    this.address = address;
+    this.memberId = memberId;
+  }
+
+  reserve(sizeBytes: number): FrameSpace | undefined {
+    if (!this.isUp) return undefined;
+    const bytes = Buffer.alloc(sizeBytes);
+    this.frames.push(bytes);
+    return { bytes, offset: 0 };
+  }
+}
+
+export interface TestMember {
+  readonly coordinator: Coordinator;
+  readonly engine: NaiveEngine;
+  /** How this member sees the others, by index; its own entry is itself. */
+  readonly peers: Peer[];
+  isFrozen: boolean;
+}
+
+export const TEST_OPTIONS: Omit<CoordinatorOptions, "memberId"> = {
+  readTimeoutMs: 1000,
+  writeTimeoutMs: 1000,
+  speculativeRetryMs: 50,
+  keyBytesMax: 1024,
+  valueBytesMax: 1 << 20,
+  pendingMax: 1000,
+};
+
+export function keyspaceDefinition(
+  name: string,
+  replication: KeyspaceDefinition["replication"],
+): KeyspaceDefinition {
+  return {
+    name,
+    replication,
+    readConsistency: "QUORUM",
+    writeConsistency: "QUORUM",
+    durability: "memory",
+  };
+}
+
+export interface TestClusterShape {
+  /** Datacenter of each member. */
+  readonly datacenters: readonly string[];
+  readonly replication: KeyspaceDefinition["replication"];
+}
+
+/** Members wired to each other; nothing moves before `settle`. */
+export class TestCluster {
+  readonly clock = new ManualClock();
+  readonly layout: Layout;
+  readonly members: TestMember[];
+  /** links[from][to]: requests of `from`; answers return in `back`. */
+  readonly links: TestLink[][];
+  readonly #back: TestLink[][];
+
+  constructor(shape: TestClusterShape) {
+    const ids = shape.datacenters.map((_, index) => memberId(index));
+    this.layout = layoutOf(shape, ids);
+    const grid = (): TestLink[][] =>
+      ids.map(() => ids.map((id, to) => new TestLink(`m${to}:1`, id)));
+    this.links = grid();
+    this.#back = grid();
+    this.members = ids.map((id, index) => this.#member(id, index));
+  }
+
+  freeze(index: number, isFrozen: boolean): void {
+    (this.members[index] as TestMember).isFrozen = isFrozen;
+  }
+
+  /** Cuts both directions between a member and all others, as its death would. */
+  kill(index: number): void {
+    for (const [from, row] of this.links.entries()) {
+      for (const [to, link] of row.entries()) {
+        if ((from === index) === (to === index)) continue;
+        link.isUp = false;
+        link.frames.length = 0;
+        this.members[from]?.coordinator.linkDown(link);
+      }
+    }
+  }
+
+  /** Delivers frames until none is left, except to frozen members. */
+  settle(): void {
+    for (let isBusy = true; isBusy;) {
+      isBusy = false;
+      for (const callback of this.clock.deferred.splice(0)) callback();
+      for (const [from, row] of this.links.entries()) {
+        for (const to of row.keys()) isBusy = this.#deliver(from, to) || isBusy;
+      }
+    }
+  }
+
+  put(at: number, key: string, value: string | undefined, extra: object = {}): Outcome {
+    const outcome = new Outcome();
+    const bytes = value === undefined ? undefined : Buffer.from(value);
+    const request = { keyspace: "ks", key: Buffer.from(key), value: bytes, ...extra };
+    this.members[at]?.coordinator.write(request, outcome);
+    return outcome;
+  }
+
+  get(at: number, key: string, extra: object = {}): Outcome {
+    const outcome = new Outcome();
+    const request = { keyspace: "ks", key: Buffer.from(key), ...extra };
+    this.members[at]?.coordinator.read(request, outcome);
+    return outcome;
+  }
+
+  #member(id: string, index: number): TestMember {
+    const engine = new NaiveEngine();
+    const deps = {
+      clock: this.clock,
+      logger: silentLogger,
+      engine,
+      hybridClock: new HybridClock({ clock: this.clock }),
+      hasher: new Murmur3(),
+      onLayoutMismatch: () => {},
+    };
+    const coordinator = new Coordinator(deps, { ...TEST_OPTIONS, memberId: id });
+    const peers = this.layout.members.map((member, to) => {
+      const place = { ...member, memberId: member.id };
+      return new Peer(place, to === index ? undefined : this.links[index]?.[to]);
+    });
+    coordinator.useLayout(this.layout, peers, peers[index] as Peer);
+    return { coordinator, engine, peers, isFrozen: false };
+  }
+
+  #deliver(from: number, to: number): boolean {
+    const request = this.links[from]?.[to] as TestLink;
+    const answer = this.#back[to]?.[from] as TestLink;
+    let isBusy = false;
+    if (this.members[to]?.isFrozen !== true && this.members[from]?.isFrozen !== true) {
+      for (const frame of request.frames.splice(0)) {
+        this.members[to]?.coordinator.frame(answer, frame, 0, frame.length);
+        isBusy = true;
+      }
+      for (const frame of answer.frames.splice(0)) {
+        this.members[from]?.coordinator.frame(request, frame, 0, frame.length);
+        isBusy = true;
+      }
+    }
+    return isBusy;
+  }
+}
+
+function memberId(index: number): string {
+  return `0000000${index}-0000-4000-8000-000000000000`;
+}
+
+function layoutOf(shape: TestClusterShape, ids: readonly string[]): Layout {
+  const step = 2n ** 64n / BigInt(ids.length);
+  const members = ids.map((id, index) => ({
+    id,
+    address: `m${index}:1`,
+    dc: shape.datacenters[index] as string,
+    rack: "r1",
+    weight: 1,
+    tokens: [(step * BigInt(index) - 2n ** 63n + 5n).toString()],
+  }));
+  const base = genesis({
+    clusterId: "11111111-1111-4111-8111-111111111111",
+    clusterName: "test",
+    partitioner: "Murmur3Partitioner",
+    members,
+  });
+  const definition = keyspaceDefinition("ks", shape.replication);
+  return commit(base, { kind: "create-keyspace", definition });
+}
+
+/** What came out of one operation. */
+export class Outcome implements ReadSink, WriteSink {
+  count = 0;
+  error: KvError | undefined;
+  found: VersionedValue | undefined;
+  receipt: Receipt | undefined;
+
+  get isSettled(): boolean {
+    return this.count > 0;
+  }
+
+  get text(): string | undefined {
+    return this.found === undefined ? undefined : Buffer.from(this.found.value).toString();
+  }
+
+  read(found: VersionedValue | undefined, receipt: Receipt): void {
+    this.count++;
+    this.found = found && { ...found, value: new Uint8Array(found.value) };
+    this.receipt = receipt;
+  }
+
+  written(receipt: Receipt): void {
+    this.count++;
+    this.receipt = receipt;
+  }
+
+  failed(error: KvError): void {
+    this.count++;
+    this.error = error;
+  }
+}
