@@ -1,0 +1,166 @@
+/**
+ * The cells of one keyspace: the ordered index plus the older states that open scans still need.
+ *
+ * An entry is updated in place. If an open scan may still ask for its present state, that is
+ * first copied to a slot of its own, which the entry points to through OLDER. So a write costs
+ * something extra only for cells that are overwritten while a scan is open, once per scan, and
+ * opening a scan costs nothing.
+ *
+ * A kept state was in force from its BIRTH to the BIRTH of the one that replaced it. It is freed when
+ * the oldest open scan was opened after that: such scans find the replacement visible and never
+ * follow its OLDER pointer. States are replaced in the order of sequence numbers, so the kept ones
+ * form a queue that is freed from its head.
+ */
+import type { CellHead } from "../engine.ts";
+import { compareCells } from "../merge-order.ts";
+import { type Entry, recordBytes } from "./record.ts";
+import type { ScanRegister } from "./scan-register.ts";
+import * as field from "./slots.ts";
+import { type Slots } from "./slots.ts";
+import { TokenIndex, type TokenIndexOptions } from "./token-index.ts";
+
+/** Where a record lies. */
+export interface Place {
+  readonly segmentId: number;
+  readonly offset: number;
+}
+
+interface KeptState {
+  readonly slot: number;
+  readonly replacedAt: number;
+}
+
+export class Cells {
+  readonly index: TokenIndex;
+  readonly #slots: Slots;
+  readonly #register: ScanRegister;
+  #kept: KeptState[] = [];
+  #tombstones = 0;
+  #liveBytes = 0;
+
+  constructor(register: ScanRegister, options: TokenIndexOptions) {
+    this.index = new TokenIndex(options);
+    this.#slots = this.index.slots;
+    this.#register = register;
+  }
+
+  get tombstones(): number {
+    return this.#tombstones;
+  }
+
+  /** Bytes of keys and values of the newest versions. */
+  get liveBytes(): number {
+    return this.#liveBytes;
+  }
+
+  get keptStates(): number {
+    return this.#kept.length;
+  }
+
+  /** Positive if `entry` wins over the stored cell, 0 if they are the same, negative if it loses. */
+  compare(entry: Entry, slot: number): number {
+    const slots = this.#slots;
+    // By far the most puts are decided by the timestamp.
+    const order = entry.timestamp - slots.double(slot, field.TIMESTAMP);
+    return order === 0 ? compareCells(entry, this.head(slot)) : order;
+  }
+
+  /** Makes `entry` the state of its cell. `slot` is what `index.find` just returned. */
+  set(slot: number, entry: Entry, place: Place): void {
+    const slots = this.#slots;
+    const birth = this.#register.advance();
+    let target = slot;
+    if (slot === 0) {
+      target = slots.allocate();
+      slots.setWord(target, field.TOKEN_HI, entry.tokenHi ^ 0x8000_0000);
+      slots.setWord(target, field.TOKEN_LO, entry.tokenLo);
+      slots.setWord(target, field.KEY_REFERENCE, this.index.keys.add(entry.key));
+      slots.setWord(target, field.OLDER, 0);
+    } else {
+      this.#replace(slot, birth);
+    }
+    slots.setDouble(target, field.BIRTH, birth);
+    slots.setDouble(target, field.TIMESTAMP, entry.timestamp);
+    slots.setDouble(target, field.EXPIRES_AT, entry.expiresAtMs);
+    slots.setWord(target, field.WRITER, entry.writer);
+    slots.setWord(target, field.CONTENT_HASH, entry.contentHash);
+    slots.setWord(target, field.VALUE_BYTES, entry.valueBytes);
+    slots.setKeyBytes(target, entry.key.length, entry.isTombstone);
+    slots.setWord(target, field.SEGMENT, place.segmentId);
+    slots.setWord(target, field.OFFSET, place.offset);
+    if (slot === 0) this.index.insert(target);
+    if (entry.isTombstone) this.#tombstones++;
+    this.#liveBytes += entry.key.length + entry.valueBytes;
+  }
+
+  /** The same record at another place: no change that a scan could see. */
+  move(slot: number, place: Place): void {
+    this.#slots.setWord(slot, field.SEGMENT, place.segmentId);
+    this.#slots.setWord(slot, field.OFFSET, place.offset);
+  }
+
+  isAt(slot: number, place: Place): boolean {
+    const slots = this.#slots;
+    return (
+      slots.word(slot, field.SEGMENT) === place.segmentId &&
+      slots.word(slot, field.OFFSET) === place.offset
+    );
+  }
+
+  /** The slot with the state that a scan opened at `sequence` sees, or 0 if it sees none. */
+  stateAt(slot: number, sequence: number): number {
+    let state = slot;
+    while (state !== 0 && this.#slots.double(state, field.BIRTH) > sequence) {
+      state = this.#slots.word(state, field.OLDER);
+    }
+    return state;
+  }
+
+  /** Frees the states that no open scan can ask for any more. */
+  releaseKept(): void {
+    const oldest = this.#register.oldest;
+    let count = 0;
+    for (const state of this.#kept) {
+      if (state.replacedAt > oldest) break;
+      this.#slots.free(state.slot);
+      count++;
+    }
+    if (count > 0) this.#kept = this.#kept.slice(count);
+  }
+
+  head(slot: number): CellHead {
+    const slots = this.#slots;
+    return {
+      timestamp: slots.double(slot, field.TIMESTAMP),
+      writer: slots.word(slot, field.WRITER),
+      expiresAtMs: slots.double(slot, field.EXPIRES_AT),
+      isTombstone: slots.isTombstone(slot),
+      contentHash: slots.word(slot, field.CONTENT_HASH),
+      valueBytes: slots.word(slot, field.VALUE_BYTES),
+    };
+  }
+
+  segmentId(slot: number): number {
+    return this.#slots.word(slot, field.SEGMENT);
+  }
+
+  offset(slot: number): number {
+    return this.#slots.word(slot, field.OFFSET);
+  }
+
+  /** Length of the record that the slot points to. */
+  recordBytes(slot: number): number {
+    return recordBytes(this.#slots.keyBytes(slot), this.#slots.word(slot, field.VALUE_BYTES));
+  }
+
+  #replace(slot: number, birth: number): void {
+    const slots = this.#slots;
+    if (slots.isTombstone(slot)) this.#tombstones--;
+    this.#liveBytes -= slots.keyBytes(slot) + slots.word(slot, field.VALUE_BYTES);
+    if (slots.double(slot, field.BIRTH) > this.#register.newest) return;
+    const kept = slots.allocate();
+    slots.copy(slot, kept);
+    slots.setWord(slot, field.OLDER, kept);
+    this.#kept.push({ slot: kept, replacedAt: birth });
+  }
+}

@@ -1,0 +1,35 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { silentLogger } from "../../model/deps.ts";
+import { eventLoopClock, runEngineSuite } from "../engine.suite.ts";
+import { MemoryDisk } from "../memory-disk.ts";
+import { RealDisk } from "../real-disk.ts";
+import { VirtualClock } from "../virtual-clock.suite.ts";
+import { LogEngine } from "./log-engine.ts";
+
+const small = { arenaChunkBytes: 16 * 1024, batchBytes: 16 * 1024, segmentBytes: 64 * 1024 };
+
+runEngineSuite("log engine on a memory disk", () => {
+  const clock = new VirtualClock();
+  const disk = new MemoryDisk({ clock });
+  return {
+    make: () => new LogEngine({ disk, clock, logger: silentLogger }, small),
+    run: (promise) => clock.run(promise),
+    dispose: () => {},
+  };
+});
+
+runEngineSuite("log engine on a real disk", () => {
+  const directory = mkdtempSync(join(tmpdir(), "dynaring-log-"));
+  return {
+    make: () =>
+      new LogEngine({
+        disk: new RealDisk(directory),
+        clock: eventLoopClock,
+        logger: silentLogger,
+      }),
+    run: (promise) => promise,
+    dispose: () => rmSync(directory, { recursive: true, force: true }),
+  };
+});

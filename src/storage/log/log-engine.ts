@@ -1,0 +1,224 @@
+/**
+ * The log engine: Bitcask's idea with a ring in it (Sheehy and Smith, "Bitcask: A Log-Structured Hash
+ * Table for Fast Key/Value Data", 2010).
+ *
+ * Values lie in append-only segment files (record.ts, segment.ts), written and synced in groups
+ * (group-commit.ts). Where each cell lies, and its version, stands in an index in memory that is ordered
+ * by token instead of hashed (token-index.ts, cells.ts). So a put never reads the disk, a get
+ * reads it once, and heads, digests and key scans never do. Space taken by overwritten records comes
+ * back by merging (merger.ts); the index is written down now and then (snapshot-writer.ts), so that opening
+ * replays only the end of the log (recovery.ts).
+ *
+ * This file holds the operations; each part explains itself in its own.
+ */
+import type { Durability } from "../../model/consistency.ts";
+import { contentHash } from "../content-hash.ts";
+import {
+  type CellHead,
+  type CellWrite,
+  CorruptRecordError,
+  type EngineStats,
+  type PutSink,
+  type RangeScan,
+  type RecoveryReport,
+  type StorageEngine,
+  type StoredCell,
+  type TokenSpan,
+} from "../engine.ts";
+import { StorageError } from "../storage-error.ts";
+import type { Cells } from "./cells.ts";
+import { GroupCommit } from "./group-commit.ts";
+import { LogScan } from "./log-scan.ts";
+import { type LogDeps, LogState } from "./log-state.ts";
+import { DEFAULT_LOG_OPTIONS, type LogEngineOptions } from "./options.ts";
+import { type ByteBuffer, Entry, checkRecord, makeByteBuffer, placeSeed } from "./record.ts";
+import { RECORD_HEAD_BYTES, keyBytesOf, valueBytesOf } from "./record.ts";
+import { recover } from "./recovery.ts";
+
+const READ_BUFFER_BYTES = 64 * 1024;
+
+export class LogEngine implements StorageEngine {
+  readonly name = "log";
+  readonly #state: LogState;
+  readonly #commit: GroupCommit;
+  readonly #entry = new Entry();
+  readonly #readBuffer = makeByteBuffer(READ_BUFFER_BYTES);
+  #phase: "new" | "open" | "closing" | "closed" = "new";
+
+  constructor(deps: LogDeps, options: Partial<LogEngineOptions> = {}) {
+    this.#state = new LogState(deps, { ...DEFAULT_LOG_OPTIONS, ...options });
+    const { segments } = this.#state;
+    this.#commit = new GroupCommit({ ...deps, segments }, this.#state.options);
+  }
+
+  async open(): Promise<RecoveryReport> {
+    const report = await recover(this.#state);
+    this.#state.scans.onClosed(() => this.#releaseKept());
+    this.#phase = "open";
+    this.#state.deps.logger.info("storage.opened", { engine: this.name, ...report });
+    return report;
+  }
+
+  put(write: CellWrite, durability: Durability, sink: PutSink): void {
+    const refusal = this.#refusal(write);
+    if (refusal !== undefined) {
+      sink.putFailed(refusal);
+      return;
+    }
+    const entry = this.#describe(write);
+    const cells = this.#state.cellsForWriting(write.keyspaceId);
+    const slot = cells.index.find(write.tokenHi, write.tokenLo, write.key);
+    // A put that loses is acknowledged all the same, but not before the winner is as durable.
+    if (slot === 0 || cells.compare(entry, slot) > 0) {
+      try {
+        const offset = this.#commit.append(entry, write.value);
+        const segmentId = this.#state.segments.active.id;
+        this.#state.enter(cells, slot, entry, { segmentId, offset });
+      } catch (error) {
+        if (!(error instanceof StorageError)) throw error;
+        sink.putFailed(error);
+        return;
+      }
+    }
+    this.#commit.acknowledge(durability, sink);
+  }
+
+  get(
+    keyspaceId: number,
+    tokenHi: number,
+    tokenLo: number,
+    key: Uint8Array,
+  ): StoredCell | undefined {
+    const cells = this.#state.cells(keyspaceId);
+    const slot = cells?.index.find(tokenHi, tokenLo, key) ?? 0;
+    if (cells === undefined || slot === 0) return undefined;
+    return { ...cells.head(slot), value: this.#readValue(cells, slot) };
+  }
+
+  head(
+    keyspaceId: number,
+    tokenHi: number,
+    tokenLo: number,
+    key: Uint8Array,
+  ): CellHead | undefined {
+    const cells = this.#state.cells(keyspaceId);
+    const slot = cells?.index.find(tokenHi, tokenLo, key) ?? 0;
+    return cells === undefined || slot === 0 ? undefined : cells.head(slot);
+  }
+
+  scan(keyspaceId: number, span: TokenSpan, options: { readonly values: boolean }): RangeScan {
+    const { scans } = this.#state;
+    const sequence = scans.open();
+    const deps = {
+      cells: this.#state.cellsForWriting(keyspaceId),
+      readValue: this.#readValue,
+      onClose: () => scans.close(sequence),
+    };
+    return new LogScan(deps, { span, sequence, values: options.values });
+  }
+
+  async sync(): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#commit.acknowledge("fsync", { stored: resolve, putFailed: reject });
+    });
+  }
+
+  stats(): EngineStats {
+    let [cells, tombstones, liveBytes, indexBytes, keptStates] = [0, 0, 0, 0, 0];
+    for (const [, keyspace] of this.#state.keyspaces()) {
+      cells += keyspace.index.entryCount;
+      tombstones += keyspace.tombstones;
+      liveBytes += keyspace.liveBytes;
+      indexBytes += keyspace.index.allocatedBytes;
+      keptStates += keyspace.keptStates;
+    }
+    const { segments, scans, corruptRecords } = this.#state;
+    return {
+      cells,
+      tombstones,
+      liveBytes,
+      diskBytes: segments.diskBytes(),
+      corruptRecords,
+      details: {
+        segments: segments.count,
+        indexBytes,
+        openScans: scans.openCount,
+        keptStates,
+        writes: this.#commit.writes,
+        writtenBytes: this.#commit.writtenBytes,
+        syncs: this.#commit.syncs,
+      },
+    };
+  }
+
+  async close(): Promise<void> {
+    if (this.#phase !== "open") return;
+    this.#phase = "closing";
+    await new Promise<void>((resolve) => {
+      this.#commit.stop(resolve);
+    });
+    this.#phase = "closed";
+    this.#state.segments.closeAll();
+  }
+
+  #refusal(write: CellWrite): StorageError | undefined {
+    if (this.#phase !== "open") {
+      return new StorageError("CLOSED", `the store is not open, it is ${this.#phase}`);
+    }
+    const { keyBytesMax, valueBytesMax } = this.#state.options;
+    const valueBytes = write.value?.length ?? 0;
+    if (write.key.length > keyBytesMax) {
+      const text = `the key has ${write.key.length} bytes, at most ${keyBytesMax} are possible`;
+      return new StorageError("TOO_LARGE", text);
+    }
+    if (valueBytes > valueBytesMax) {
+      const text = `the value has ${valueBytes} bytes, at most ${valueBytesMax} are possible`;
+      return new StorageError("TOO_LARGE", text);
+    }
+    return this.#commit.refusal;
+  }
+
+  #describe(write: CellWrite): Entry {
+    const entry = this.#entry;
+    entry.keyspaceId = write.keyspaceId;
+    entry.tokenHi = write.tokenHi;
+    entry.tokenLo = write.tokenLo;
+    entry.key = write.key;
+    entry.timestamp = write.timestamp;
+    entry.writer = write.writer;
+    entry.expiresAtMs = write.expiresAtMs;
+    entry.isTombstone = write.value === undefined;
+    entry.valueBytes = write.value?.length ?? 0;
+    entry.contentHash = contentHash(write.value, write.expiresAtMs);
+    return entry;
+  }
+
+  /** The value that a slot points to; undefined for a tombstone. Throws CorruptRecordError. */
+  readonly #readValue = (cells: Cells, slot: number): Uint8Array | undefined => {
+    if (cells.index.slots.isTombstone(slot)) return undefined;
+    const segmentId = cells.segmentId(slot);
+    const offset = cells.offset(slot);
+    const lengthBytes = cells.recordBytes(slot);
+    const inBatch = this.#commit.positionInBatch(segmentId, offset);
+    if (inBatch >= 0) return valueAt(this.#commit.batch, inBatch);
+    const segment = this.#state.segments.get(segmentId);
+    const buffer =
+      lengthBytes <= READ_BUFFER_BYTES ? this.#readBuffer : makeByteBuffer(lengthBytes);
+    const read = segment.file.read(buffer.bytes, 0, lengthBytes, offset);
+    const check = checkRecord(buffer, 0, read, placeSeed(segment.nonce, offset));
+    if (check === "intact") return valueAt(buffer, 0);
+    this.#state.corruptRecords++;
+    const fields = { file: segment.name, offset, lengthBytes, reason: check };
+    this.#state.deps.logger.error("storage.corrupt_record", fields);
+    throw new CorruptRecordError(segment.name, offset, check);
+  };
+
+  #releaseKept(): void {
+    for (const [, cells] of this.#state.keyspaces()) cells.releaseKept();
+  }
+}
+
+function valueAt(source: ByteBuffer, at: number): Uint8Array {
+  const start = at + RECORD_HEAD_BYTES + keyBytesOf(source, at);
+  return source.bytes.subarray(start, start + valueBytesOf(source, at));
+}

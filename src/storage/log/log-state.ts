@@ -1,0 +1,73 @@
+/** What the parts of an open log engine share: the cells, the segments and the account of both. */
+import type { Clock, Logger } from "../../model/deps.ts";
+import type { Disk } from "../disk.ts";
+import { type Place, Cells } from "./cells.ts";
+import type { LogEngineOptions } from "./options.ts";
+import { type Entry, recordBytes } from "./record.ts";
+import { ScanRegister } from "./scan-register.ts";
+import { Segments } from "./segments.ts";
+
+export interface LogDeps {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export class LogState {
+  readonly deps: LogDeps;
+  readonly options: LogEngineOptions;
+  readonly segments: Segments;
+  readonly scans: ScanRegister = new ScanRegister();
+  /** By number of the keyspace. */
+  #keyspaces: (Cells | undefined)[] = [];
+  /** Damaged records found since the engine was opened. */
+  corruptRecords = 0;
+
+  constructor(deps: LogDeps, options: LogEngineOptions) {
+    this.deps = deps;
+    this.options = options;
+    this.segments = new Segments(deps);
+  }
+
+  cells(keyspaceId: number): Cells | undefined {
+    return this.#keyspaces[keyspaceId];
+  }
+
+  cellsForWriting(keyspaceId: number): Cells {
+    let cells = this.#keyspaces[keyspaceId];
+    if (cells === undefined) {
+      cells = new Cells(this.scans, this.options);
+      this.#keyspaces[keyspaceId] = cells;
+    }
+    return cells;
+  }
+
+  /** The keyspaces that hold anything, with their numbers, ascending. */
+  keyspaces(): readonly (readonly [number, Cells])[] {
+    return this.#keyspaces.flatMap((cells, id) => (cells === undefined ? [] : [[id, cells]]));
+  }
+
+  /** Drops all cells: recovery starts again without the snapshot. */
+  forget(): void {
+    this.#keyspaces = [];
+  }
+
+  /** Enters a record into the index; its place becomes live, the one it replaces dead. */
+  enter(cells: Cells, slot: number, entry: Entry, place: Place): void {
+    if (slot !== 0) this.#bury(cells, slot);
+    cells.set(slot, entry, place);
+    const lengthBytes = recordBytes(entry.key.length, entry.valueBytes);
+    this.segments.get(place.segmentId).liveBytes += lengthBytes;
+  }
+
+  /** A copy of the record at `slot` lies at `place` now. */
+  relocate(cells: Cells, slot: number, place: Place): void {
+    this.#bury(cells, slot);
+    cells.move(slot, place);
+    this.segments.get(place.segmentId).liveBytes += cells.recordBytes(slot);
+  }
+
+  #bury(cells: Cells, slot: number): void {
+    this.segments.get(cells.segmentId(slot)).liveBytes -= cells.recordBytes(slot);
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * Opening: rebuilds the index from an index snapshot and the log behind it, or from the whole log.
+ *
+ * Segments are replayed in the order of writing. The order of versions decides which record of
+ * a cell stays, so replaying is idempotent, and a record and its copy by an interrupted merge do no
+ * harm: of two equal ones the later place is taken, because the earlier segment is the one that a
+ * merge removes.
+ *
+ * What a crash can leave behind is a torn tail: bytes at the end of the log that were never
+ * acknowledged as synced. It is cut off and reported. Damage with intact records behind it is
+ * stepped over and reported as corrupt; the intact records are kept, as they may have been
+ * acknowledged. A segment with damage is not written to any more and is merged away soon.
+ *
+ * Before `open` is over, everything found is synced: a record may have survived the death of the
+ * process in the page cache only, and a put that loses against it will be acknowledged.
+ */
+import type { RecoveryReport } from "../engine.ts";
+import type { Cells, Place } from "./cells.ts";
+import type { LogState } from "./log-state.ts";
+import { Entry, readEntry } from "./record.ts";
+import { SegmentReader } from "./segment-reader.ts";
+import {
+  SEGMENT_HEADER_BYTES,
+  Segment,
+  readSegmentNonce,
+  segmentIdOf,
+  segmentName,
+} from "./segment.ts";
+
+/** Records replayed between two turns of the event loop. */
+const RECORDS_PER_TURN = 20_000;
+
+const LOG_BEGIN: Place = { segmentId: 0, offset: SEGMENT_HEADER_BYTES };
+
+/** Fills `state` from the disk. Throws DiskError, and Error for formats of newer releases. */
+export function recover(state: LogState): Promise<RecoveryReport> {
+  return new Recovery(state).run();
+}
+
+class Recovery {
+  readonly #state: LogState;
+  readonly #entry = new Entry();
+  #recordsReplayed = 0;
+  #bytesDropped = 0;
+
+  constructor(state: LogState) {
+    this.#state = state;
+  }
+
+  async run(): Promise<RecoveryReport> {
+    this.#findSegments();
+    await this.#replayFrom(LOG_BEGIN);
+    this.#chooseActive();
+    await this.#syncAll();
+    let cells = 0;
+    for (const [, keyspace] of this.#state.keyspaces()) cells += keyspace.index.entryCount;
+    return {
+      cells,
+      recordsReplayed: this.#recordsReplayed,
+      bytesDropped: this.#bytesDropped,
+      fromSnapshot: false,
+    };
+  }
+
+  #findSegments(): void {
+    const { segments } = this.#state;
+    const ids = this.#state.deps.disk.list().map(segmentIdOf);
+    for (const id of ids.filter((each) => each !== undefined).sort((a, b) => a - b)) {
+      segments.skipTo(id + 1);
+      this.#openSegment(id);
+    }
+  }
+
+  #openSegment(id: number): void {
+    const { disk, logger } = this.#state.deps;
+    const name = segmentName(id);
+    const file = disk.open(name);
+    const nonce = readSegmentNonce(file, id);
+    const sizeBytes = file.sizeBytes();
+    if (nonce !== undefined) {
+      const segment = new Segment(id, nonce, file);
+      segment.writtenBytes = Math.max(sizeBytes, SEGMENT_HEADER_BYTES);
+      this.#state.segments.adopt(segment);
+      return;
+    }
+    file.close();
+    this.#bytesDropped += sizeBytes;
+    if (sizeBytes <= SEGMENT_HEADER_BYTES) {
+      logger.warn("storage.empty_segment_removed", { file: name, sizeBytes });
+      disk.remove(name);
+    } else {
+      // Kept for whoever wants to look into it; its records cannot be told from garbage.
+      logger.error("storage.segment_set_aside", { file: name, sizeBytes });
+      disk.rename(name, `${name}.damaged`);
+      this.#state.corruptRecords++;
+    }
+    this.#state.segments.isDirectoryDirty = true;
+  }
+
+  async #replayFrom(start: Place): Promise<void> {
+    for (const segment of this.#state.segments.all()) {
+      if (segment.id < start.segmentId) continue;
+      const isFirst = segment.id === start.segmentId;
+      await this.#replaySegment(segment, isFirst ? start.offset : SEGMENT_HEADER_BYTES);
+    }
+  }
+
+  async #replaySegment(segment: Segment, from: number): Promise<void> {
+    const range = { from, to: segment.writtenBytes };
+    const reader = new SegmentReader(segment, range, this.#state.options.replayChunkBytes);
+    for (let finding = reader.next(); finding !== "end"; finding = reader.next()) {
+      if (finding === "record") this.#replayRecord(segment, reader);
+      else this.#reportDamage(segment, reader);
+      if (this.#recordsReplayed % RECORDS_PER_TURN === RECORDS_PER_TURN - 1) await this.#turn();
+    }
+  }
+
+  #replayRecord(segment: Segment, reader: SegmentReader): void {
+    this.#recordsReplayed++;
+    const entry = this.#entry;
+    readEntry(reader.source, reader.position, entry);
+    const cells: Cells = this.#state.cellsForWriting(entry.keyspaceId);
+    const slot = cells.index.find(entry.tokenHi, entry.tokenLo, entry.key);
+    if (slot !== 0 && cells.compare(entry, slot) < 0) return;
+    this.#state.enter(cells, slot, entry, { segmentId: segment.id, offset: reader.offset });
+  }
+
+  #reportDamage(segment: Segment, reader: SegmentReader): void {
+    const { offset, lengthBytes } = reader;
+    const { logger } = this.#state.deps;
+    this.#bytesDropped += lengthBytes;
+    const fields = { file: segment.name, offset, lengthBytes };
+    const isTail = offset + lengthBytes === segment.writtenBytes;
+    if (!isTail || segment !== this.#state.segments.last) {
+      segment.isDamaged = true;
+      this.#state.corruptRecords++;
+      logger.error("storage.corrupt_record", fields);
+      return;
+    }
+    logger.warn("storage.torn_tail_dropped", fields);
+    segment.file.truncate(offset);
+    segment.writtenBytes = offset;
+    segment.isDirty = true;
+  }
+
+  /** Writing goes on in the last segment, unless it is damaged or full. */
+  #chooseActive(): void {
+    const { segments, options } = this.#state;
+    const { last } = segments;
+    if (last === undefined || last.isDamaged || last.writtenBytes >= options.segmentBytes) {
+      segments.create();
+    } else {
+      segments.activate(last);
+    }
+  }
+
+  async #syncAll(): Promise<void> {
+    for (const segment of this.#state.segments.all()) {
+      await promised((done) => segment.file.sync(done));
+      segment.isDirty = false;
+    }
+    await promised((done) => this.#state.deps.disk.syncDirectory(done));
+    this.#state.segments.isDirectoryDirty = false;
+  }
+
+  async #turn(): Promise<void> {
+    await promised((done) => this.#state.deps.clock.defer(() => done(undefined)));
+  }
+}
+
+async function promised(start: (done: (error: Error | undefined) => void) => void): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    start((error) => {
+      if (error === undefined) resolve();
+      else reject(error);
+    });
+  });
+}
