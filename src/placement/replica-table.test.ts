@@ -10,6 +10,10 @@ const simple = (total: number, transient = 0): Replication => ({
   kind: "simple",
   factor: factor(total, transient),
 });
+const oldNetwork = (total: number): Replication => ({
+  kind: "old-network-topology",
+  factor: factor(total),
+});
 const network = (
   factors: Record<string, ReplicationFactor>,
   order: NetworkTopologyReplication["order"] = "current",
@@ -215,6 +219,74 @@ describe("NetworkTopologyStrategy", () => {
   });
 });
 
+describe("OldNetworkTopologyStrategy", () => {
+  it.each([
+    ["all in one rack", "1111", "1111", "234 341 412 123"],
+    ["the third in another datacenter", "1121", "1111", "234 341 431 132"],
+    ["the third in another rack, the fourth elsewhere", "1112", "1121", "234 341 412 134"],
+  ])("places as Cassandra 3.11 does: %s", (_, dcs, racks, expected) => {
+    const members = ring([[0n], [10n], [20n], [30n]], dcs, racks);
+    const placed = [5n, 15n, 25n, 35n].map((key) =>
+      replicasAt(members, oldNetwork(3), key)
+        .map((member) => member + 1)
+        .join(""),
+    );
+    expect(placed.join(" ")).toBe(expected);
+  });
+});
+
+describe("EverywhereStrategy", () => {
+  it("makes every member with tokens a replica of everything", () => {
+    const members = ring([[0n], [], [200n]]);
+    const table = buildReplicaTable({ members, replication: { kind: "everywhere" } });
+    expect(table.sets).toEqual([{ id: 0, members: [0, 2], transient: undefined }]);
+    expect(table.lookup(0, 100)).toBe(table.sets[0]);
+  });
+});
+
+describe("LocalStrategy", () => {
+  it("keeps everything on the member itself, which it must be told", () => {
+    const members = ring([[0n], [200n]]);
+    const replication: Replication = { kind: "local" };
+    const table = buildReplicaTable({ members, replication, self: 1 });
+    expect(table.sets).toEqual([{ id: 0, members: [1], transient: undefined }]);
+    expect(() => buildReplicaTable({ members, replication })).toThrow("needs to know its member");
+  });
+});
+
+describe("RackPerReplica, the placement of Dynomite", () => {
+  const replication: Replication = { kind: "rack-per-replica" };
+  // Seed 000_8028f472c579d2ad.txt: every rack holds the whole range, so tokens repeat across racks
+  // and within a datacenter. Tokens of Dynomite-manager for racks of two and three slots.
+  const two = [1383429731n, 3530913378n];
+  const three = [1383429731n, 2815085496n, 4246741261n];
+
+  it("finds the member of the same token in every rack", () => {
+    const tokens = [...two, ...two].map((token) => [token]);
+    const members = ring(tokens, "1111", "aabb");
+    expect(replicasAt(members, replication, 0n)).toEqual([0, 2]);
+    expect(replicasAt(members, replication, 1383429732n)).toEqual([1, 3]);
+    expect(replicasAt(members, replication, 4294967295n)).toEqual([0, 2]);
+  });
+
+  it("splits ranges where racks of different sizes differ", () => {
+    const members = ring(
+      [...two, ...three].map((token) => [token]),
+      "11222",
+      "aabbb",
+    );
+    const table = buildReplicaTable({ members, replication });
+    expect(
+      table.ranges().map(({ endLo, replicas }) => [BigInt(endLo), ...replicas.members]),
+    ).toEqual([
+      [1383429731n, 0, 2],
+      [2815085496n, 3, 1],
+      [3530913378n, 1, 4],
+      [4246741261n, 4, 0],
+    ]);
+  });
+});
+
 const topology = fc
   .array(
     fc.record({
@@ -263,6 +335,8 @@ describe("on random topologies", () => {
       fc.integer({ min: 1, max: 6 }).map((total) => simple(total)),
       factors.map((by) => network(by, "current")),
       factors.map((by) => network(by, "older")),
+      fc.integer({ min: 1, max: 6 }).map(oldNetwork),
+      fc.constant<Replication>({ kind: "rack-per-replica" }),
     );
     fc.assert(
       fc.property(
@@ -364,6 +438,22 @@ function naivePlacement(
       return replication.order === "current"
         ? naiveCurrent(members, replication, walk)
         : naiveOlder(members, replication, walk).map((at) => ({ at, isTransient: false }));
+    case "old-network-topology":
+      return naiveOldNetworkTopology(members, replication.factor.total, walk).map((at) => ({
+        at,
+        isTransient: false,
+      }));
+    case "rack-per-replica": {
+      const racks = new Map<string, number>();
+      for (const at of walk) {
+        const rack = `${members[at]!.dc}/${members[at]!.rack}`;
+        if (!racks.has(rack)) racks.set(rack, at);
+      }
+      return Array.from(racks.values(), (at) => ({ at, isTransient: false }));
+    }
+    case "everywhere":
+    case "local":
+      throw new Error("no walk needed");
   }
 }
 
@@ -395,6 +485,29 @@ function naiveCurrent(
     taken.push({ at, isTransient: state.left <= state.transient });
     state.left--;
   }
+  return taken;
+}
+
+function naiveOldNetworkTopology(
+  members: readonly PlacementMember[],
+  total: number,
+  walk: readonly number[],
+): number[] {
+  const primary = members[walk[0]!]!;
+  const taken = walk.slice(0, 1);
+  let [hasOtherDc, hasOtherRack] = [false, false];
+  for (const at of walk.slice(1)) {
+    const { dc, rack } = members[at]!;
+    if (taken.length >= total) break;
+    if (dc !== primary.dc) {
+      if (!hasOtherDc) taken.push(at);
+      hasOtherDc = true;
+    } else if (rack !== primary.rack) {
+      if (!hasOtherRack) taken.push(at);
+      hasOtherRack = true;
+    }
+  }
+  for (const at of walk) if (taken.length < total && !taken.includes(at)) taken.push(at);
   return taken;
 }
 

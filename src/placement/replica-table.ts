@@ -13,6 +13,8 @@ import { placeNetworkTopology } from "./network-topology.ts";
 import { ReplicaPicks } from "./replica-picks.ts";
 import { type ReplicaSet, ReplicaSets } from "./replica-sets.ts";
 import { type PlacementMember, RingWalk } from "./ring-walk.ts";
+import { placeOldNetworkTopology } from "./old-network-topology.ts";
+import { placeRackPerReplica } from "./rack-per-replica.ts";
 import { placeSimple } from "./simple.ts";
 import type { Replication } from "./strategy.ts";
 
@@ -22,6 +24,8 @@ export type { ReplicaSet } from "./replica-sets.ts";
 export interface ReplicaTableInput {
   readonly members: readonly PlacementMember[];
   readonly replication: Replication;
+  /** The member that computes the table; LocalReplication needs it. */
+  readonly self?: number | undefined;
 }
 
 /** A range `(start, end]` of the ring and who holds it; start equals end in a ring of one token. */
@@ -37,34 +41,60 @@ export interface ReplicaTable {
   readonly memberCount: number;
   /** The distinct replica sets, by their id. */
   readonly sets: readonly ReplicaSet[];
-  /** The replicas of a token; none in a ring without tokens. Token halves: int32, uint32. */
+  /** The replicas of a token; none in a ring without tokens. The token's halves: int32, uint32. */
   lookup(tokenHi: number, tokenLo: number): ReplicaSet;
   /** All ranges in ring order; the first one wraps. */
   ranges(): readonly ReplicaRange[];
 }
 
-const EMPTY_SET: ReplicaSet = { id: 0, members: [], transient: undefined };
-
 /** Builds the table in time linear in the number of tokens and replicas. */
 export function buildReplicaTable(input: ReplicaTableInput): ReplicaTable {
-  const { members, replication } = input;
-  const walk = new RingWalk(members);
-  const picks = new ReplicaPicks(members.length);
-  const replicaSets = new ReplicaSets(walk.index.size);
-  const setAt = Array.from<unknown, ReplicaSet>({ length: walk.index.size }, () => EMPTY_SET);
-  for (let steps = 0; steps < walk.index.size; steps++) {
-    const index = walk.step();
+  const walk = new RingWalk(input.members);
+  const { size } = walk.index;
+  const replicaSets = new ReplicaSets(size);
+  const picks = new ReplicaPicks(input.members.length);
+  let setAt: readonly ReplicaSet[];
+  if (size === 0 || placesAllTokensAlike(input, picks)) {
+    const only = replicaSets.intern(picks);
+    setAt = Array.from({ length: size }, () => only);
+  } else {
+    setAt = placeEachToken(walk, picks, input.replication, replicaSets);
+  }
+  const memberCount = input.members.length;
+  return new IndexedReplicaTable({ memberCount, index: walk.index, sets: replicaSets.sets, setAt });
+}
+
+/** Picks the replicas if they are the same for all tokens. */
+function placesAllTokensAlike(input: ReplicaTableInput, picks: ReplicaPicks): boolean {
+  const { members, replication, self } = input;
+  if (replication.kind === "everywhere") {
+    for (const [member, { tokens }] of members.entries()) {
+      if (tokens.length > 0) picks.add(member, 0);
+    }
+    return true;
+  }
+  if (replication.kind === "local") {
+    assert(self !== undefined && self < members.length, "local placement needs to know its member");
+    picks.add(self, 0);
+    return true;
+  }
+  return false;
+}
+
+function placeEachToken(
+  walk: RingWalk,
+  picks: ReplicaPicks,
+  replication: Replication,
+  replicaSets: ReplicaSets,
+): readonly ReplicaSet[] {
+  const backwards: ReplicaSet[] = [];
+  for (let left = walk.index.size; left > 0; left--) {
+    walk.step();
     picks.clear();
     place(walk, picks, replication);
-    setAt[index] = replicaSets.intern(picks);
+    backwards.push(replicaSets.intern(picks));
   }
-  if (walk.index.size === 0) replicaSets.intern(picks);
-  return new IndexedReplicaTable({
-    memberCount: members.length,
-    index: walk.index,
-    sets: replicaSets.sets,
-    setAt,
-  });
+  return backwards.reverse();
 }
 
 function place(walk: RingWalk, picks: ReplicaPicks, replication: Replication): void {
@@ -73,6 +103,13 @@ function place(walk: RingWalk, picks: ReplicaPicks, replication: Replication): v
       return placeSimple(walk, picks, replication.factor);
     case "network-topology":
       return placeNetworkTopology(walk, picks, replication);
+    case "old-network-topology":
+      return placeOldNetworkTopology(walk, picks, replication.factor);
+    case "rack-per-replica":
+      return placeRackPerReplica(walk, picks);
+    case "everywhere":
+    case "local":
+      return assert(false, "placed without a walk");
   }
 }
 

@@ -65,11 +65,10 @@ export class RingWalk {
     while (this.#position > this.index.size) this.step();
   }
 
-  /** Steps back by one token; returns its index. Call it as often as the ring has tokens. */
-  step(): number {
+  /** Steps back by one token. Call it as often as the ring has tokens, from the last to the first. */
+  step(): void {
     this.#position--;
-    const index = this.#position % this.index.size;
-    const member = this.index.owners[index] as number;
+    const member = this.index.owners[this.#position % this.index.size] as number;
     const datacenter = this.datacenterOf[member] as number;
     const rack = this.rackOf[member] as number;
     this.members.touch(0, member);
@@ -78,7 +77,6 @@ export class RingWalk {
     this.datacentersAhead.touch(0, datacenter);
     this.positionOf[member] = this.#position;
     this.firstOfRack[rack] = member;
-    return index;
   }
 }
 

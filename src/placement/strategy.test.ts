@@ -1,5 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { isDatacenterAware, parseReplication, replicationFactor } from "./strategy.ts";
+import {
+  type Replication,
+  isDatacenterAware,
+  parseReplication,
+  replicationFactor,
+} from "./strategy.ts";
 
 const DCS = ["dc1", "dc2"];
 const parseNetwork = (options: Record<string, string>): [string, number, number][] => {
@@ -103,4 +108,47 @@ it("replication factors count by datacenter only where the strategy does", () =>
   expect([undefined, "dc1", "dc9"].map((dc) => replicationFactor(simple, dc))).toEqual([3, 3, 3]);
   expect([undefined, "dc1", "dc9"].map((dc) => replicationFactor(network, dc))).toEqual([5, 3, 0]);
   expect([simple, network].map(isDatacenterAware)).toEqual([false, true]);
+});
+
+describe("strategies without a number of their own", () => {
+  const parse = (name: string, options: Record<string, string> = {}): Replication =>
+    parseReplication({ class: name, options }, DCS);
+  const members = [
+    { dc: "dc1", rack: "a", tokens: [0n] },
+    { dc: "dc1", rack: "a", tokens: [1n] },
+    { dc: "dc1", rack: "b", tokens: [2n] },
+    { dc: "dc2", rack: "a", tokens: [3n] },
+    { dc: "dc2", rack: "c", tokens: [] },
+  ];
+
+  it("take no options", () => {
+    for (const name of ["EverywhereStrategy", "RackPerReplica"]) {
+      expect(() => parse(name, { dc1: "3" })).toThrow(expect.objectContaining({ field: "dc1" }));
+    }
+  });
+
+  it("count members, or racks, that are in the ring", () => {
+    const [everywhere, racks] = [parse("EverywhereStrategy"), parse("RackPerReplica")];
+    expect(replicationFactor(everywhere, undefined, members)).toBe(4);
+    expect(replicationFactor(everywhere, "dc2", members)).toBe(4);
+    expect(replicationFactor(racks, undefined, members)).toBe(3);
+    expect(replicationFactor(racks, "dc1", members)).toBe(2);
+    expect(replicationFactor({ kind: "local" })).toBe(1);
+    expect(() => replicationFactor(racks, "dc1")).toThrow("depends on the members");
+    expect([everywhere, racks].map(isDatacenterAware)).toEqual([false, true]);
+  });
+});
+
+it("OldNetworkTopologyStrategy takes a plain factor, also under its first name", () => {
+  const options = { replication_factor: "3" };
+  for (const name of ["OldNetworkTopologyStrategy", "RackAwareStrategy"]) {
+    const replication = parseReplication({ class: name, options }, DCS);
+    expect(replication).toEqual({
+      kind: "old-network-topology",
+      factor: { total: 3, transient: 0 },
+    });
+    expect(replicationFactor(replication, "dc1")).toBe(3);
+  }
+  const transient = { class: "OldNetworkTopologyStrategy", options: { replication_factor: "3/1" } };
+  expect(() => parseReplication(transient, DCS)).toThrow(/no transient replicas/);
 });

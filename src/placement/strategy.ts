@@ -11,6 +11,7 @@
  * `locator/NetworkTopologyStrategy.prepareOptions`.
  */
 import type { ReplicationOptions } from "../model/admin-api.ts";
+import { assert } from "../util/assert.ts";
 
 export interface ReplicationFactor {
   /** All replicas, transient ones included: what a quorum is computed from. */
@@ -32,7 +33,34 @@ export interface NetworkTopologyReplication {
   readonly order: "current" | "older";
 }
 
-export type Replication = SimpleReplication | NetworkTopologyReplication;
+/** Up to Cassandra 3.x "RackAwareStrategy": blind to names, one replica in another datacenter. */
+export interface OldNetworkTopologyReplication {
+  readonly kind: "old-network-topology";
+  readonly factor: ReplicationFactor;
+}
+
+/** Every member holds everything (ScyllaDB, DataStax Enterprise). */
+export interface EverywhereReplication {
+  readonly kind: "everywhere";
+}
+
+/** Every member holds its own data only: for what must not leave it. Not for keyspaces of users. */
+export interface LocalReplication {
+  readonly kind: "local";
+}
+
+/** Dynomite: every rack holds the whole range, one replica in each. Tokens may repeat in racks. */
+export interface RackPerReplicaReplication {
+  readonly kind: "rack-per-replica";
+}
+
+export type Replication =
+  | SimpleReplication
+  | NetworkTopologyReplication
+  | OldNetworkTopologyReplication
+  | EverywhereReplication
+  | LocalReplication
+  | RackPerReplicaReplication;
 
 /** Replication options that cannot be used. */
 export class ReplicationError extends Error {
@@ -52,7 +80,13 @@ export class ReplicationError extends Error {
 
 const FACTOR_OPTION = "replication_factor";
 const CLASS_PACKAGE = "org.apache.cassandra.locator.";
-const STRATEGY_NAMES = ["SimpleStrategy", "NetworkTopologyStrategy"];
+const STRATEGY_NAMES = [
+  "SimpleStrategy",
+  "NetworkTopologyStrategy",
+  "OldNetworkTopologyStrategy",
+  "EverywhereStrategy",
+  "RackPerReplica",
+];
 
 /** Throws ReplicationError. `datacenters` are the names that the options may use. */
 export function parseReplication(
@@ -67,34 +101,97 @@ export function parseReplication(
       return { kind: "simple", factor: parseOnlyFactor(options.options) };
     case "NetworkTopologyStrategy":
       return parseNetworkTopology(options.options, datacenters);
+    case "OldNetworkTopologyStrategy":
+    case "RackAwareStrategy":
+      return { kind: "old-network-topology", factor: parseFullFactor(options.options) };
+    case "EverywhereStrategy":
+      refuseOptions(options.options, []);
+      return { kind: "everywhere" };
+    case "RackPerReplica":
+      refuseOptions(options.options, []);
+      return { kind: "rack-per-replica" };
     default:
       throw new ReplicationError("class", options.class, `one of ${STRATEGY_NAMES.join(", ")}`);
   }
 }
 
-/** The replicas of a datacenter, or of all; for strategies blind to datacenters always of all. */
-export function replicationFactor(replication: Replication, dc?: string): number {
+/** Of a member, what decides how many replicas the strategies without a number keep. */
+export interface CountedMember {
+  readonly dc: string;
+  readonly rack: string;
+  readonly tokens: { readonly length: number };
+}
+
+/**
+ * The replicas of a datacenter, or of all; for strategies blind to datacenters always of all.
+ *
+ * `members` are needed where their number, or that of their racks, is the factor (everywhere,
+ * rack-per-replica).
+ */
+export function replicationFactor(
+  replication: Replication,
+  dc?: string,
+  members?: readonly CountedMember[],
+): number {
   switch (replication.kind) {
     case "simple":
+    case "old-network-topology":
       return replication.factor.total;
-    case "network-topology": {
-      if (dc !== undefined) return replication.factors.get(dc)?.total ?? 0;
-      return Array.from(replication.factors.values()).reduce((sum, { total }) => sum + total, 0);
+    case "network-topology":
+      return networkTopologyFactor(replication, dc);
+    case "local":
+      return 1;
+    case "everywhere":
+      return inRing(replication.kind, members).length;
+    case "rack-per-replica": {
+      const counted = inRing(replication.kind, members);
+      const chosen = dc === undefined ? counted : counted.filter((member) => member.dc === dc);
+      return new Set(chosen.map((member) => JSON.stringify([member.dc, member.rack]))).size;
     }
   }
 }
 
 /** True if replicas are counted by datacenter, so that LOCAL_ and EACH_ levels have a meaning. */
 export function isDatacenterAware(replication: Replication): boolean {
-  return replication.kind === "network-topology";
+  return replication.kind === "network-topology" || replication.kind === "rack-per-replica";
+}
+
+function networkTopologyFactor(replication: NetworkTopologyReplication, dc?: string): number {
+  if (dc !== undefined) return replication.factors.get(dc)?.total ?? 0;
+  return Array.from(replication.factors.values()).reduce((sum, { total }) => sum + total, 0);
+}
+
+function inRing(
+  kind: Replication["kind"],
+  members: readonly CountedMember[] | undefined,
+): readonly CountedMember[] {
+  assert(members !== undefined, () => `the factor of ${kind} depends on the members`);
+  return members.filter((member) => member.tokens.length > 0);
+}
+
+function refuseOptions(options: ReplicationOptions["options"], allowed: readonly string[]): void {
+  for (const [option, value] of Object.entries(options)) {
+    if (allowed.includes(option)) continue;
+    const expected = allowed.length === 0 ? "no options" : `no option but ${allowed.join(", ")}`;
+    throw new ReplicationError(option, value, expected);
+  }
+}
+
+/** A factor of a strategy that predates transient replicas. */
+function parseFullFactor(options: ReplicationOptions["options"]): ReplicationFactor {
+  const factor = parseOnlyFactor(options);
+  if (factor.transient > 0) {
+    throw new ReplicationError(
+      FACTOR_OPTION,
+      options[FACTOR_OPTION] ?? "",
+      "no transient replicas",
+    );
+  }
+  return factor;
 }
 
 function parseOnlyFactor(options: ReplicationOptions["options"]): ReplicationFactor {
-  for (const [option, value] of Object.entries(options)) {
-    if (option !== FACTOR_OPTION) {
-      throw new ReplicationError(option, value, `no option but ${FACTOR_OPTION}`);
-    }
-  }
+  refuseOptions(options, [FACTOR_OPTION]);
   const text = options[FACTOR_OPTION];
   if (text === undefined) throw new ReplicationError(FACTOR_OPTION, "", "a number such as 3");
   const factor = parseFactor(FACTOR_OPTION, text);
