@@ -95,7 +95,7 @@ export function runEngineSuite(name: string, makeFixture: () => EngineFixture): 
 
     async function reopen(): Promise<StorageEngine> {
       if (current !== undefined) await fixture!.run(current.close());
-      return await open();
+      return open();
     }
 
     async function stored(

@@ -86,6 +86,6 @@ export class VirtualClock implements Clock {
       await Promise.resolve();
       if (this.turn() || (idle > 20 && this.nextTimer())) idle = 0;
     }
-    return await promise;
+    return promise;
   }
 }
