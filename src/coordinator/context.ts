@@ -31,7 +31,7 @@ export interface CoordinatorContext {
   readonly counters: CoordinatorCounters;
   readonly logger: Logger;
   /** The stamp of new versions made here. */
-  readonly writer: number;
+  writer: number;
   /** The layout that requests are made under. */
   layout: LayoutStamp;
   /** Wall clock in milliseconds, against which expiry is judged. */

@@ -61,7 +61,6 @@ export interface CoordinatorDeps {
 }
 
 export interface CoordinatorOptions {
-  readonly memberId: string;
   readonly readTimeoutMs: number;
   readonly writeTimeoutMs: number;
   readonly speculativeRetryMs: number;
@@ -80,6 +79,7 @@ export class Coordinator implements KvApi {
   readonly #context: CoordinatorContext;
   readonly #replica: ReplicaService;
   readonly #header: FrameHeader = { type: 0, flags: 0, keyspaceId: 0, requestId: 0 };
+  #refusal: string | undefined = "it is not in a ring yet";
   #placements = new Map<string, KeyspacePlacement>();
   #peerOfLink = new Map<Link, Peer>();
 
@@ -95,7 +95,7 @@ export class Coordinator implements KvApi {
       readTimeouts: deadlines.queue(options.readTimeoutMs),
       speculation: deadlines.queue(options.speculativeRetryMs),
       counters: newCounters(),
-      writer: Number.parseInt(options.memberId.slice(0, 8), 16),
+      writer: 0,
       layout: { counter: 0, hash: 0 },
       nowMs: () => deps.clock.wallMs(),
       defer: (callback) => deps.clock.defer(callback),
@@ -109,6 +109,25 @@ export class Coordinator implements KvApi {
 
   get pendingCount(): number {
     return this.#context.pending.size;
+  }
+
+  /** Stamps versions with this member's id from now on. */
+  identify(memberId: string): void {
+    this.#context.writer = Number.parseInt(memberId.slice(0, 8), 16);
+  }
+
+  /** Refuses requests of clients until `serve`; as a replica it goes on. */
+  refuseBecause(reason: string): void {
+    this.#refusal = reason;
+  }
+
+  serve(): void {
+    this.#refusal = undefined;
+  }
+
+  /** Why requests of clients are refused; undefined when they are served. */
+  get refusal(): string | undefined {
+    return this.#refusal;
   }
 
   /** Goes over to another layout; `peers` in the order of its members. */
@@ -125,11 +144,22 @@ export class Coordinator implements KvApi {
     for (const peer of peers) if (peer.link !== undefined) this.#peerOfLink.set(peer.link, peer);
   }
 
-  /** Throws KvError if there is no such keyspace. */
+  /** Throws KvError if there is no such keyspace, or this member does not serve. */
   placement(keyspace: string): KeyspacePlacement {
+    if (this.#refusal !== undefined) {
+      throw new KvError({ code: "NOT_READY", reason: this.#refusal });
+    }
     const placement = this.#placements.get(keyspace);
     if (placement === undefined) throw new KvError({ code: "UNKNOWN_KEYSPACE", keyspace });
     return placement;
+  }
+
+  /** Token and replicas of a key. Throws KvError. */
+  locate(keyspace: string, key: Uint8Array): { hi: number; lo: number; plan: ReplicaPlan } {
+    const placement = this.placement(keyspace);
+    const { hasher } = this.#deps;
+    hasher.hash(key, 0, key.length);
+    return { hi: hasher.hi, lo: hasher.lo, plan: placement.plan(hasher.hi, hasher.lo) };
   }
 
   nowMs(): number {

@@ -175,7 +175,7 @@ export interface TestMember {
   isFrozen: boolean;
 }
 
-export const TEST_OPTIONS: Omit<CoordinatorOptions, "memberId"> = {
+export const TEST_OPTIONS: CoordinatorOptions = {
   readTimeoutMs: 1000,
   writeTimeoutMs: 1000,
   speculativeRetryMs: 50,
@@ -274,12 +274,14 @@ export class TestCluster {
       hasher: new Murmur3(),
       onLayoutMismatch: () => {},
     };
-    const coordinator = new Coordinator(deps, { ...TEST_OPTIONS, memberId: id });
+    const coordinator = new Coordinator(deps, TEST_OPTIONS);
+    coordinator.identify(id);
     const peers = this.layout.members.map((member, to) => {
       const place = { ...member, memberId: member.id };
       return new Peer(place, to === index ? undefined : this.links[index]?.[to]);
     });
     coordinator.useLayout(this.layout, peers, peers[index] as Peer);
+    coordinator.serve();
     return { coordinator, engine, peers, isFrozen: false };
   }
 

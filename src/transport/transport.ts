@@ -27,7 +27,10 @@ export interface TransportHandler {
   frame(link: Link, bytes: Buffer, start: number, end: number): void;
   /** A link that this side opened is ready. */
   linkUp(link: Link): void;
+  /** An established link broke. */
   linkDown(link: Link, reason: string): void;
+  /** Nobody listens at the address that this side tried to reach. */
+  linkRefused(link: Link): void;
 }
 
 export interface Transport {

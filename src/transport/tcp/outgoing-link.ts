@@ -31,6 +31,7 @@ export interface OutgoingLinkDeps {
   readonly onFrame: (link: Link, bytes: Buffer, start: number, end: number) => void;
   readonly onUp: (link: Link) => void;
   readonly onDown: (link: Link, reason: string) => void;
+  readonly onRefused: (link: Link) => void;
 }
 
 export class OutgoingLink implements Link {
@@ -120,10 +121,12 @@ export class OutgoingLink implements Link {
 
   #closedBecause(reason: string): void {
     this.#timer?.cancel();
+    const wasUp = this.#isUp;
     this.#connection = undefined;
     this.#isUp = false;
     this.#memberId = undefined;
-    this.#deps.onDown(this, reason);
+    if (wasUp) this.#deps.onDown(this, reason);
+    else if (reason.includes("ECONNREFUSED")) this.#deps.onRefused(this);
     if (this.#closed) return;
     const pauseMs = this.#retryMs * (0.5 + randomFraction(this.#deps.rng) / 2);
     this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MAX_MS);

@@ -97,6 +97,7 @@ export class TcpTransport implements Transport {
       onFrame: (from, bytes, start, end) => this.#handler?.frame(from, bytes, start, end),
       onUp: (up) => this.#handler?.linkUp(up),
       onDown: (down, reason) => this.#handler?.linkDown(down, reason),
+      onRefused: (refused) => this.#handler?.linkRefused(refused),
     });
     this.#links.set(address, link);
     link.open();

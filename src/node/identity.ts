@@ -1,0 +1,56 @@
+/**
+ * Who a member is: a UUID that stays with its data, whatever address it gets, and a generation that
+ * grows with every start (Cassandra: local host id and generation in `system.local`).
+ */
+import type { Clock, Rng } from "../model/deps.ts";
+import type { Disk } from "../storage/disk.ts";
+import { randomUuid } from "../util/random.ts";
+import { DocumentError, loadDocument, saveDocument } from "./documents.ts";
+
+const DOCUMENT = "identity.json";
+
+export interface Identity {
+  readonly memberId: string;
+  readonly clusterName: string;
+  /** Grows with every start: at least the Unix time in seconds. */
+  readonly generation: number;
+}
+
+export interface IdentityDeps {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly rng: Rng;
+}
+
+/**
+ * The identity in the data directory, with a new generation; made when the directory is new. Throws
+ * DocumentError if the directory belongs to another cluster.
+ */
+export async function takeIdentity(deps: IdentityDeps, clusterName: string): Promise<Identity> {
+  const known = parseIdentity(loadDocument(deps.disk, DOCUMENT));
+  if (known !== undefined && known.clusterName !== clusterName) {
+    const problem = `belongs to cluster '${known.clusterName}', this member is configured for '${clusterName}'`;
+    throw new DocumentError(DOCUMENT, problem);
+  }
+  const unixSeconds = Math.floor(deps.clock.wallMs() / 1000);
+  const identity: Identity = {
+    memberId: known?.memberId ?? randomUuid(deps.rng),
+    clusterName,
+    generation: Math.max(unixSeconds, (known?.generation ?? 0) + 1),
+  };
+  await saveDocument(deps.disk, DOCUMENT, identity);
+  return identity;
+}
+
+function parseIdentity(document: unknown): Identity | undefined {
+  if (document === undefined) return undefined;
+  const { memberId, clusterName, generation } = document as Partial<Record<string, unknown>>;
+  if (
+    typeof memberId !== "string" ||
+    typeof clusterName !== "string" ||
+    typeof generation !== "number"
+  ) {
+    throw new DocumentError(DOCUMENT, "holds no member id, cluster name and generation");
+  }
+  return { memberId, clusterName, generation };
+}

@@ -1,0 +1,139 @@
+/**
+ * A keyspace as a program uses it: `put(key, value)` and `get(key)` (Dynamo, section 4.1) as
+ * promises over the same KvApi that the front ends use.
+ */
+import type { Consistency, Durability } from "../model/consistency.ts";
+import type { KvApi, Receipt } from "../model/kv-api.ts";
+import type { Version } from "../model/version.ts";
+import { NEVER_EXPIRES } from "../model/version.ts";
+
+/** Text stands for its UTF-8 bytes. */
+export type Bytes = Uint8Array | string;
+
+export interface GetOptions {
+  /** A level by name, or R as a number. Default: the keyspace's read level. */
+  readonly consistency?: Consistency | undefined;
+}
+
+export interface DeleteOptions {
+  /** A level by name, or W as a number. Default: the keyspace's write level. */
+  readonly consistency?: Consistency | undefined;
+  readonly durability?: Durability | undefined;
+}
+
+export interface PutOptions extends DeleteOptions {
+  /** Time to live from now, in milliseconds. Default: for ever. */
+  readonly ttlMs?: number | undefined;
+}
+
+export interface GetResult {
+  readonly value: Uint8Array;
+  readonly version: Version;
+  /** Milliseconds since the Unix epoch; undefined if it never expires. */
+  readonly expiresAtMs: number | undefined;
+  /** Addresses of the members whose answers this is. */
+  readonly answeredBy: readonly string[];
+}
+
+export interface WriteResult {
+  readonly version: Version;
+  /** Addresses of the members that stored it before the level was reached. */
+  readonly answeredBy: readonly string[];
+}
+
+export interface ScanOptions {
+  /** Keys per request to the ring; default 500. */
+  readonly pageSize?: number | undefined;
+  readonly consistency?: Consistency | undefined;
+}
+
+const SCAN_PAGE = 500;
+
+export class KeyspaceClient {
+  readonly name: string;
+  readonly #kv: KvApi;
+
+  constructor(kv: KvApi, name: string) {
+    this.#kv = kv;
+    this.name = name;
+  }
+
+  /** The value of a key, or undefined if it has none. Rejects with KvError. */
+  get(key: Bytes, options: GetOptions = {}): Promise<GetResult | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#kv.read(
+        { keyspace: this.name, key: toBytes(key), consistency: options.consistency },
+        {
+          read: (found, receipt) =>
+            resolve(
+              found && {
+                value: new Uint8Array(found.value),
+                version: plainVersion(found.version),
+                expiresAtMs: found.expiresAtMs === NEVER_EXPIRES ? undefined : found.expiresAtMs,
+                answeredBy: receipt.answeredBy,
+              },
+            ),
+          failed: reject,
+        },
+      );
+    });
+  }
+
+  /**
+   * Stores a value. Rejects with KvError, whose `outcome` says whether the write certainly did not
+   * happen (`failed`) or may have (`unknown`).
+   */
+  put(key: Bytes, value: Bytes, options: PutOptions = {}): Promise<WriteResult> {
+    const { ttlMs } = options;
+    const expiresAtMs = ttlMs === undefined ? undefined : this.#kv.nowMs() + ttlMs;
+    return this.#write(key, toBytes(value), { ...options, expiresAtMs });
+  }
+
+  /** Removes a key, whether or not it is there. Rejects with KvError, as `put` does. */
+  delete(key: Bytes, options: DeleteOptions = {}): Promise<WriteResult> {
+    return this.#write(key, undefined, options);
+  }
+
+  /** All live keys in ring order; a key that is there all the time comes at least once. */
+  async *keys(options: ScanOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
+    const { pageSize = SCAN_PAGE, consistency } = options;
+    let cursor = "0";
+    do {
+      const request = { keyspace: this.name, cursor, limit: pageSize, consistency };
+      const page = await this.#kv.scan(request);
+      yield* page.keys;
+      cursor = page.cursor;
+    } while (cursor !== "0");
+  }
+
+  /** The number of live keys. Exact while nothing is written. */
+  count(): Promise<number> {
+    return this.#kv.count(this.name);
+  }
+
+  #write(
+    key: Bytes,
+    value: Uint8Array | undefined,
+    options: DeleteOptions & { readonly expiresAtMs?: number | undefined },
+  ): Promise<WriteResult> {
+    const { consistency, durability, expiresAtMs } = options;
+    return new Promise((resolve, reject) => {
+      this.#kv.write(
+        { keyspace: this.name, key: toBytes(key), value, consistency, durability, expiresAtMs },
+        { written: (receipt) => resolve(writeResult(receipt)), failed: reject },
+      );
+    });
+  }
+}
+
+function toBytes(bytes: Bytes): Uint8Array {
+  return typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes;
+}
+
+function plainVersion({ timestamp, writer }: Version): Version {
+  return { timestamp, writer };
+}
+
+function writeResult({ version, answeredBy }: Receipt): WriteResult {
+  return { version: plainVersion(version ?? { timestamp: 0, writer: 0 }), answeredBy };
+}

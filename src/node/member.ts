@@ -1,0 +1,375 @@
+/**
+ * One member of the ring, wired together.
+ *
+ * Everything that touches the world comes in through `deps`, so this file and everything below it
+ * runs unchanged on sockets and disks and in the simulator. Starting goes upwards: identity, store,
+ * network, gossip, then the place in the ring; stopping goes the same way back.
+ */
+import { Coordinator, type KeyHasher } from "../coordinator/coordinator.ts";
+import { FrameType } from "../codec/frames.ts";
+import type { GossipEffect } from "../gossip/gossip-io.ts";
+import { Gossiper } from "../gossip/gossip.ts";
+import type { LayoutIntent } from "../layout/intents.ts";
+import type { Layout, LayoutMember } from "../layout/layout.ts";
+import type { AdminApi } from "../model/admin-api.ts";
+import type { Clock, Logger, Rng, Timer } from "../model/deps.ts";
+import type { KvApi } from "../model/kv-api.ts";
+import { Murmur3 } from "../ring/murmur3.ts";
+import { parseToken } from "../ring/token.ts";
+import { parseTokens, randomTokens, weightedTokenCount } from "../ring/tokens.ts";
+import type { Disk } from "../storage/disk.ts";
+import type { StorageEngine } from "../storage/engine.ts";
+import type { Link, Transport, TransportHandler } from "../transport/transport.ts";
+import { must } from "../util/assert.ts";
+import { randomUuid } from "../util/random.ts";
+import { HybridClock } from "../versions/hybrid-clock.ts";
+import { Admin } from "./admin.ts";
+import { GossipShell } from "./gossip-shell.ts";
+import { type Identity, takeIdentity } from "./identity.ts";
+import { LayoutKeeper } from "./layout-keeper.ts";
+import { PeerDirectory } from "./peer-directory.ts";
+
+export const PARTITIONER = "Murmur3Partitioner";
+const LOAD_INTERVAL_MS = 5000;
+
+export interface MemberDeps {
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly logger: Logger;
+  /** Holds the member's identity and layout. */
+  readonly disk: Disk;
+  readonly makeEngine: () => StorageEngine;
+  readonly makeTransport: (self: { clusterName: string; memberId: string }) => Transport;
+}
+
+export interface MemberOptions {
+  readonly clusterName: string;
+  readonly dc: string;
+  readonly rack: string;
+  readonly weight: number;
+  /** Internode addresses. The first one founds the ring; without any this member does. */
+  readonly seeds: readonly string[];
+  readonly numTokens: number;
+  /** Explicit tokens as decimal text; empty: random ones. */
+  readonly initialToken: readonly string[];
+  readonly readTimeoutMs: number;
+  readonly writeTimeoutMs: number;
+  readonly speculativeRetryMs: number;
+  readonly gossipIntervalMs: number;
+  readonly phiConvictThreshold: number;
+  readonly keyBytesMax: number;
+  readonly valueBytesMax: number;
+  readonly pendingMax: number;
+  readonly snitch: string;
+  readonly releaseVersion: string;
+  /** What only the process around the member knows of itself. */
+  readonly host: HostFacts;
+}
+
+export interface HostFacts {
+  readonly nodeVersion: string;
+  readonly dataDirectory: string | undefined;
+  readonly memory: () => { heapUsedBytes: number; heapTotalBytes: number; rssBytes: number };
+}
+
+/** Where clients reach the member's front ends. */
+export interface FrontEndAddresses {
+  readonly respAddress?: string | undefined;
+  readonly httpAddress?: string | undefined;
+}
+
+/** What exists while a member runs. */
+interface Running {
+  readonly identity: Identity;
+  readonly transport: Transport;
+  readonly address: string;
+  readonly gossip: GossipShell;
+  readonly peers: PeerDirectory;
+}
+
+export class Member {
+  readonly #deps: MemberDeps;
+  readonly #options: MemberOptions;
+  readonly #engine: StorageEngine;
+  readonly #hybridClock: HybridClock;
+  readonly #coordinator: Coordinator;
+  readonly #keeper: LayoutKeeper;
+  readonly #admin: Admin;
+  #running: Running | undefined;
+  #loadTimer: Timer | undefined;
+  #fail: (error: Error) => void = () => {};
+  #joined: () => void = () => {};
+  #isGossiping = false;
+  #isJoined = false;
+  #frontEnds: FrontEndAddresses = {};
+
+  constructor(deps: MemberDeps, options: MemberOptions) {
+    this.#deps = deps;
+    this.#options = options;
+    this.#engine = deps.makeEngine();
+    this.#hybridClock = new HybridClock({ clock: deps.clock });
+    this.#coordinator = new Coordinator(
+      {
+        ...deps,
+        engine: this.#engine,
+        hybridClock: this.#hybridClock,
+        hasher: new Murmur3() satisfies KeyHasher,
+        onLayoutMismatch: (link) => this.#exchangeLayouts(link),
+      },
+      options,
+    );
+    this.#keeper = new LayoutKeeper({ ...deps, onChange: (layout) => this.#useLayout(layout) });
+    this.#admin = new Admin(
+      {
+        clock: deps.clock,
+        engine: this.#engine,
+        coordinator: this.#coordinator,
+        keeper: this.#keeper,
+      },
+      options,
+    );
+  }
+
+  get kv(): KvApi {
+    return this.#coordinator;
+  }
+
+  get admin(): AdminApi {
+    return this.#admin;
+  }
+
+  get coordinator(): Coordinator {
+    return this.#coordinator;
+  }
+
+  get engine(): StorageEngine {
+    return this.#engine;
+  }
+
+  /** `host:port` at which the other members reach this one. Only while it runs. */
+  get address(): string {
+    return must(this.#running, "the member runs").address;
+  }
+
+  /**
+   * Resolves when the member is in the ring and serves. Rejects, and is stopped, when it cannot be:
+   * its data belong to another cluster, its tokens are taken, the ring holds data already.
+   */
+  async start(frontEnds: FrontEndAddresses = {}): Promise<void> {
+    const ready = new Promise<void>((resolve, reject) => {
+      this.#joined = resolve;
+      this.#fail = reject;
+    });
+    ready.catch(() => {});
+    this.#frontEnds = frontEnds;
+    try {
+      await this.#engine.open();
+      this.#keeper.load();
+      const running = await this.#connect();
+      this.#running = running;
+      this.#admin.useRunning(running);
+      this.#introduce(running);
+      await ready;
+      await this.#keeper.saved();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+    this.#coordinator.serve();
+    this.#deps.logger.info("member_ready", { address: this.address });
+  }
+
+  /** Says goodbye, finishes what is on its way to disk, and releases everything. */
+  async stop(): Promise<void> {
+    this.#coordinator.refuseBecause("it is stopping");
+    this.#loadTimer?.cancel();
+    this.#running?.gossip.stop();
+    await this.#running?.transport.stop();
+    this.#running = undefined;
+    this.#coordinator.stop();
+    await this.#keeper.saved();
+    await this.#engine.close();
+  }
+
+  async #connect(): Promise<Running> {
+    const { clusterName } = this.#options;
+    const identity = await takeIdentity(this.#deps, clusterName);
+    const transport = this.#deps.makeTransport({ clusterName, memberId: identity.memberId });
+    const address = await transport.start(this.#handler);
+    this.#coordinator.identify(identity.memberId);
+    const { dc, rack } = this.#options;
+    const peers = new PeerDirectory(transport, { memberId: identity.memberId, address, dc, rack });
+    const gossip = this.#makeGossip(identity, transport, address);
+    return { identity, transport, address, gossip, peers };
+  }
+
+  #makeGossip(identity: Identity, transport: Transport, address: string): GossipShell {
+    const { clusterName, seeds, gossipIntervalMs, phiConvictThreshold } = this.#options;
+    const gossiper = new Gossiper(this.#deps, {
+      id: identity.memberId,
+      generation: identity.generation,
+      address,
+      clusterName,
+      partitioner: PARTITIONER,
+      seeds: seeds.length === 0 ? [address] : seeds,
+      intervalMs: gossipIntervalMs,
+      phiThreshold: phiConvictThreshold,
+    });
+    const onEffect = (effect: GossipEffect): void => this.#onGossip(effect);
+    return new GossipShell({ ...this.#deps, transport, gossiper, onEffect }, gossipIntervalMs);
+  }
+
+  /** Tells gossip about this member, and starts it. */
+  #introduce({ identity, gossip }: Running): void {
+    const { dc, rack, releaseVersion } = this.#options;
+    const frontEnds = this.#frontEnds;
+    const states = {
+      STATUS: "JOINING",
+      DC: dc,
+      RACK: rack,
+      RELEASE_VERSION: releaseVersion,
+      HOST_ID: identity.memberId,
+      ...(frontEnds.respAddress !== undefined && { RESP_ADDRESS: frontEnds.respAddress }),
+      ...(frontEnds.httpAddress !== undefined && { HTTP_ADDRESS: frontEnds.httpAddress }),
+    };
+    for (const [name, value] of Object.entries(states)) {
+      gossip.input({ kind: "set-state", name, value });
+    }
+    if (this.#keeper.layout !== undefined) this.#useLayout(this.#keeper.layout);
+    gossip.start();
+    this.#announceLoad();
+  }
+
+  readonly #handler: TransportHandler = {
+    frame: (link, bytes, start, end) => {
+      if (bytes[start + 4] !== FrameType.control) this.#coordinator.frame(link, bytes, start, end);
+      else this.#running?.gossip.frame(bytes, start, end);
+    },
+    linkUp: (link) => this.#running?.gossip.linkUp(link),
+    linkDown: (link) => {
+      this.#coordinator.linkDown(link);
+      this.#running?.gossip.input({ kind: "disconnected", address: link.address });
+    },
+    linkRefused: (link) => this.#running?.gossip.input({ kind: "refused", address: link.address }),
+  };
+
+  #onGossip(effect: GossipEffect): void {
+    switch (effect.kind) {
+      case "up":
+      case "down": {
+        const peer = this.#running?.peers.get(effect.memberId);
+        if (peer !== undefined) peer.isConvicted = effect.kind === "down";
+        this.#deps.logger.info(`member_${effect.kind}`, { ...effect, address: peer?.address });
+        break;
+      }
+      case "layout":
+        this.#takeOver(effect.offer.payload, effect.from);
+        break;
+      case "found":
+        this.#found();
+        break;
+      case "running":
+        this.#isGossiping = true;
+        this.#join();
+        break;
+      case "identity-conflict":
+        this.#fail(
+          new Error(
+            `another member with the id ${effect.memberId} is alive at ${effect.otherAddress}; ` +
+              "this one was probably started from a copy of its data directory",
+          ),
+        );
+        break;
+      default:
+    }
+    this.#admin.gossipChanged();
+  }
+
+  #takeOver(payload: unknown, from: string): void {
+    try {
+      this.#keeper.offer(payload);
+    } catch (error) {
+      this.#deps.logger.error("layout_refused", { from, error: String(error) });
+      if (!this.#isJoined) this.#fail(error as Error);
+    }
+  }
+
+  #found(): void {
+    this.#keeper.found({
+      clusterId: randomUuid(this.#deps.rng),
+      clusterName: this.#options.clusterName,
+      partitioner: PARTITIONER,
+      members: [this.#entry()],
+    });
+  }
+
+  /** Wants to be in the ring from now on; a member that was in it before keeps its tokens. */
+  #join(): void {
+    const { identity, address } = must(this.#running, "gossip runs only while the member does");
+    const join: LayoutIntent = { kind: "join", member: this.#entry() };
+    this.#keeper.want(join);
+    const addresses = { address, ...this.#frontEnds };
+    this.#keeper.want({ kind: "addresses", id: identity.memberId, addresses });
+    const obstacle = this.#keeper.obstacle(join);
+    if (obstacle !== undefined) this.#fail(obstacle);
+    else this.#checkJoined();
+  }
+
+  #entry(): LayoutMember {
+    const { identity, address } = must(this.#running, "the member runs");
+    const { dc, rack, weight } = this.#options;
+    const tokens = this.#chooseTokens().map(String);
+    return { id: identity.memberId, address, ...this.#frontEnds, dc, rack, weight, tokens };
+  }
+
+  #chooseTokens(): readonly bigint[] {
+    const { weight, numTokens, initialToken } = this.#options;
+    // Whether others own them is for the layout to say, which can name the owner.
+    if (initialToken.length > 0) return parseTokens(initialToken.join(","));
+    const owned = this.#keeper.layout?.members.flatMap(({ tokens }) => tokens) ?? [];
+    const count = weightedTokenCount(numTokens, weight);
+    return randomTokens(this.#deps.rng, count, new Set(owned.map(parseToken)));
+  }
+
+  #useLayout(layout: Layout): void {
+    const running = this.#running;
+    if (running === undefined) return;
+    running.peers.useLayout(layout);
+    this.#coordinator.useLayout(layout, running.peers.peers, running.peers.self);
+    const { version, clusterId, members, removedIds } = layout;
+    const payload = this.#keeper.encoded();
+    running.gossip.input({
+      kind: "layout",
+      layout: { ...version, payload, clusterId, members, removedIds },
+    });
+    this.#checkJoined();
+  }
+
+  /** The start is over when gossip runs and the layout holds this member as it is configured. */
+  #checkJoined(): void {
+    const { gossip, identity } = must(this.#running, "the member runs");
+    const entry = this.#keeper.layout?.members.find(({ id }) => id === identity.memberId);
+    if (!this.#isGossiping || this.#isJoined || entry === undefined) return;
+    const { dc, rack, weight } = this.#options;
+    if (entry.dc !== dc || entry.rack !== rack || entry.weight !== weight) {
+      const ring = `dc ${entry.dc}, rack ${entry.rack}, weight ${entry.weight}`;
+      const own = `dc ${dc}, rack ${rack}, weight ${weight}`;
+      this.#fail(new Error(`in the ring this member has ${ring}, in its configuration ${own}`));
+      return;
+    }
+    this.#isJoined = true;
+    gossip.input({ kind: "set-state", name: "STATUS", value: "NORMAL" });
+    this.#joined();
+  }
+
+  /** A peer lives in another layout: a round of gossip with it settles which one wins. */
+  #exchangeLayouts(link: Link): void {
+    this.#running?.gossip.input({ kind: "connected", address: link.address });
+  }
+
+  #announceLoad(): void {
+    const value = String(this.#engine.stats().liveBytes);
+    this.#running?.gossip.input({ kind: "set-state", name: "LOAD", value });
+    this.#loadTimer = this.#deps.clock.setTimer(LOAD_INTERVAL_MS, () => this.#announceLoad());
+  }
+}
