@@ -61,6 +61,8 @@ const WAITERS_MAX = 1000;
 const INTRODUCTIONS_MAX = 32;
 /** Members of the layout that are asked at the start, besides the seeds. */
 const EXTRA_CONTACTS = 3;
+/** For so long a member that lives, as others tell, is called each interval until it answers. */
+const PROBE_INTERVALS = 10;
 /** The same complaint about the same member is logged once in this time. */
 const COMPLAINT_INTERVAL_MS = 60_000;
 const COMPLAINTS_MAX = 1000;
@@ -79,6 +81,8 @@ export class Gossiper {
   readonly #complaints = new Map<string, number>();
   #phase: GossipPhase = "created";
   #shadow: ShadowRound | undefined;
+  /** Somebody has a layout, so there is a ring already, whatever becomes of the offer. */
+  #wasOffered = false;
   #layout: KnownLayout | undefined;
   #now: GossipInstant = { monotonicMs: 0, wallMs: 0 };
   #effects: GossipEffect[] = [];
@@ -188,7 +192,8 @@ export class Gossiper {
   }
 
   #leaveShadow(shadow: ShadowRound): void {
-    const mayFound = this.#ownAddresses.has(this.#options.seeds[0] ?? "");
+    const isFirst = this.#ownAddresses.has(this.#options.seeds[0] ?? "");
+    const mayFound = isFirst && !this.#wasOffered;
     const hasLayout = this.#layout !== undefined;
     const verdict = shadow.verdict(this.#now.monotonicMs, { hasLayout, mayFound });
     if (verdict === "wait") return;
@@ -219,11 +224,18 @@ export class Gossiper {
     if (this.#phase !== "running") return;
     this.#table.beat();
     this.#callSome();
-    this.#liveness.judge(this.#now.monotonicMs);
+    const nowMs = this.#now.monotonicMs;
+    const freshMs = PROBE_INTERVALS * this.#intervalMs;
+    this.#probe(
+      this.#liveness
+        .down()
+        .filter((one) => one.hasProgressed && nowMs - one.lastProgressMs < freshMs),
+    );
+    this.#liveness.judge(nowMs);
     const layout = this.#layout;
     if (layout === undefined) return;
     const ids = new Set(layout.members.map(({ id }) => id));
-    this.#liveness.forgetStrangers((id) => ids.has(id), this.#now.monotonicMs);
+    this.#liveness.forgetStrangers((id) => ids.has(id), nowMs);
   }
 
   #callSome(): void {
@@ -434,6 +446,7 @@ export class Gossiper {
 
   #considerOffer({ offer, from }: GossipAck | GossipAck2): void {
     if (offer === undefined) return;
+    this.#wasOffered = true;
     if (this.#layout !== undefined && compareLayoutVersions(offer, this.#layout) <= 0) return;
     this.#effects.push({ kind: "layout", offer, from: from.id });
   }

@@ -128,6 +128,9 @@ export class SimMember {
             members: [],
           }),
         );
+      case "running":
+        // What was on disk may lack what this start wants, such as a new address.
+        return this.disk.layout === undefined ? undefined : this.#take(this.disk.layout);
       case "layout":
         return this.#take(decodeLayout(effect.offer.payload));
       case "generation":
@@ -162,6 +165,8 @@ interface Event {
 export class World {
   readonly rng: SeededRng;
   nowMs = 0;
+  /** Shifts everybody's wall clock. */
+  wallOffsetMs = 0;
   /** Members by number; a restarted one takes the place of its predecessor. */
   readonly members = new Map<number, SimMember>();
   /** True if the message is not to arrive. */
@@ -178,7 +183,7 @@ export class World {
   }
 
   get wallMs(): number {
-    return WALL_START_MS + this.nowMs;
+    return WALL_START_MS + this.nowMs + this.wallOffsetMs;
   }
 
   /** Starts a member, or starts it anew with what it had on disk. */
