@@ -26,7 +26,7 @@
  */
 import { compareLayoutVersions } from "../model/layout-version.ts";
 import { assert, unreachable } from "../util/assert.ts";
-import { randomChoice, randomFraction, shuffled } from "../util/random.ts";
+import { shuffled } from "../util/random.ts";
 import { type Endpoint, EndpointTable, snapshotOf, versionOf } from "./endpoint-table.ts";
 import { FailureDetector } from "./failure-detector.ts";
 import type {
@@ -37,18 +37,18 @@ import type {
   GossiperDeps,
   GossiperOptions,
   KnownLayout,
-  LogLevel,
 } from "./gossip-io.ts";
 import { Liveness, formatLayoutState } from "./liveness.ts";
 import {
   type EndpointSnapshot,
-  GOSSIP_FORMAT,
   type GossipAck,
   type GossipAck2,
   type GossipMessage,
   type GossipSyn,
   STATE_NAME,
 } from "./messages.ts";
+import { Outbox } from "./outbox.ts";
+import { chooseCalls } from "./peer-choice.ts";
 import { ShadowRound } from "./shadow-round.ts";
 
 export type GossipPhase = "created" | "shadow" | "running" | "stopped";
@@ -63,10 +63,6 @@ const INTRODUCTIONS_MAX = 32;
 const EXTRA_CONTACTS = 3;
 /** For so long a member that lives, as others tell, is called each interval until it answers. */
 const PROBE_INTERVALS = 10;
-/** The same complaint about the same member is logged once in this time. */
-const COMPLAINT_INTERVAL_MS = 60_000;
-const COMPLAINTS_MAX = 1000;
-
 export class Gossiper {
   readonly #rng: GossiperDeps["rng"];
   readonly #options: GossiperOptions;
@@ -74,18 +70,17 @@ export class Gossiper {
   readonly #table: EndpointTable;
   readonly #detector: FailureDetector;
   readonly #liveness: Liveness;
+  readonly #outbox: Outbox;
   /** Addresses that turned out to be this member's own. */
   readonly #ownAddresses: Set<string>;
   /** Who asked for a layout while there was none. */
   readonly #waiters = new Map<string, GossipSyn>();
-  readonly #complaints = new Map<string, number>();
   #phase: GossipPhase = "created";
   #shadow: ShadowRound | undefined;
   /** Somebody has a layout, so there is a ring already, whatever becomes of the offer. */
   #wasOffered = false;
   #layout: KnownLayout | undefined;
   #now: GossipInstant = { monotonicMs: 0, wallMs: 0 };
-  #effects: GossipEffect[] = [];
 
   constructor(deps: GossiperDeps, options: GossiperOptions) {
     assert(options.seeds.length > 0, "gossip needs at least one seed");
@@ -99,12 +94,10 @@ export class Gossiper {
       threshold: options.phiThreshold,
       pauseMaxMs: options.pauseMaxMs,
     });
+    const { clusterName: name, partitioner } = options;
+    this.#outbox = new Outbox({ table: this.#table }, { name, partitioner, id: undefined });
     this.#liveness = new Liveness(
-      {
-        table: this.#table,
-        detector: this.#detector,
-        emit: (effect) => this.#effects.push(effect),
-      },
+      { table: this.#table, detector: this.#detector, outbox: this.#outbox },
       { strangerTimeoutMs: options.strangerTimeoutMs ?? 30_000 },
     );
   }
@@ -117,9 +110,8 @@ export class Gossiper {
   step(input: GossipInput, now: GossipInstant): readonly GossipEffect[] {
     if (this.#phase === "stopped") return [];
     this.#now = now;
-    this.#effects = [];
     this.#take(input);
-    return this.#effects;
+    return this.#outbox.takeAll();
   }
 
   /** Everybody known, this member first. */
@@ -197,7 +189,7 @@ export class Gossiper {
     const hasLayout = this.#layout !== undefined;
     const verdict = shadow.verdict(this.#now.monotonicMs, { hasLayout, mayFound });
     if (verdict === "wait") return;
-    if (verdict === "found") this.#effects.push({ kind: "found" });
+    if (verdict === "found") this.#outbox.emit({ kind: "found" });
     this.#run();
   }
 
@@ -206,7 +198,7 @@ export class Gossiper {
     this.#shadow = undefined;
     this.#table.beat();
     this.#detector.beginRound(this.#now.monotonicMs);
-    this.#effects.push({ kind: "running" });
+    this.#outbox.emit({ kind: "running" });
     this.#answerWaiters();
     const { seeds } = this.#options;
     const known = this.#liveness.alive().map(({ address }) => address);
@@ -239,24 +231,12 @@ export class Gossiper {
   }
 
   #callSome(): void {
-    const alive = this.#liveness.alive();
-    const down = this.#downAddresses();
-    const seeds = this.#options.seeds.filter((address) => !this.#ownAddresses.has(address));
-    const peer = randomChoice(this.#rng, alive)?.address;
-    if (peer !== undefined) this.#call(peer);
-    if (this.#chance(down.length / (alive.length + 1))) this.#callOneOf(down);
-    if (peer !== undefined && seeds.includes(peer) && alive.length >= seeds.length) return;
-    const wanted = alive.length === 0 ? 1 : seeds.length / (alive.length + down.length);
-    if (this.#chance(wanted)) this.#callOneOf(seeds);
-  }
-
-  #chance(probability: number): boolean {
-    return randomFraction(this.#rng) < probability;
-  }
-
-  #callOneOf(addresses: readonly string[]): void {
-    const address = randomChoice(this.#rng, addresses);
-    if (address !== undefined) this.#call(address);
+    const peers = {
+      alive: this.#liveness.alive().map(({ address }) => address),
+      down: this.#downAddresses(),
+      seeds: this.#options.seeds.filter((address) => !this.#ownAddresses.has(address)),
+    };
+    for (const address of chooseCalls(this.#rng, peers)) this.#call(address);
   }
 
   /** Addresses of the known members that are not up, those that only the layout knows included. */
@@ -302,8 +282,16 @@ export class Gossiper {
       : this.#table.compare(syn.digests, (id, generation) => this.#ignores(id, generation));
     const { dialed, layout } = syn;
     const offer = this.#offerFor(layout);
-    const head = this.#head();
-    this.#send(syn.from.address, { ...head, kind: "ack", dialed, isShadow, wanted, states, offer });
+    const head = this.#outbox.head();
+    this.#outbox.send(syn.from.address, {
+      ...head,
+      kind: "ack",
+      dialed,
+      isShadow,
+      wanted,
+      states,
+      offer,
+    });
   }
 
   #answerWaiters(): void {
@@ -320,7 +308,7 @@ export class Gossiper {
     const states = this.#table.answer(ack.wanted);
     const offer = this.#offerFor(ack.layout);
     if (states.length === 0 && offer === undefined) return;
-    this.#send(ack.from.address, { ...this.#head(), kind: "ack2", states, offer });
+    this.#outbox.send(ack.from.address, { ...this.#outbox.head(), kind: "ack2", states, offer });
   }
 
   /** An answer to a question of the shadow round. */
@@ -375,7 +363,7 @@ export class Gossiper {
   /** False if the message is not to be heard. */
   #isFromPeer(message: GossipMessage): boolean {
     const { from, cluster } = message;
-    const own = this.#cluster();
+    const own = this.#outbox.cluster;
     const isSame =
       cluster.name === own.name &&
       cluster.partitioner === own.partitioner &&
@@ -418,13 +406,13 @@ export class Gossiper {
     if (generation === self.generation && isOurs && this.#phase === "running") return;
     if (this.#ignores(snapshot.id, generation)) return;
     self.generation = generation + 1;
-    this.#effects.push({ kind: "generation", generation: self.generation });
+    this.#outbox.emit({ kind: "generation", generation: self.generation });
   }
 
   #conflict(otherAddress: string, otherGeneration: number): void {
     const { id, address } = this.#options;
     const kind = "identity-conflict";
-    this.#effects.push({ kind, memberId: id, address, otherAddress, otherGeneration });
+    this.#outbox.emit({ kind, memberId: id, address, otherAddress, otherGeneration });
   }
 
   // ---- layout
@@ -434,6 +422,7 @@ export class Gossiper {
     const order = previous === undefined ? 1 : compareLayoutVersions(layout, previous);
     assert(order >= 0, "a member's layout went back to an older version");
     this.#layout = layout;
+    this.#outbox.cluster = { ...this.#outbox.cluster, id: layout.clusterId };
     this.#table.self.layout = { counter: layout.counter, hash: layout.hash };
     this.#table.set("LAYOUT", formatLayoutState(layout));
     this.#liveness.remove(layout.removedIds);
@@ -448,7 +437,7 @@ export class Gossiper {
     if (offer === undefined) return;
     this.#wasOffered = true;
     if (this.#layout !== undefined && compareLayoutVersions(offer, this.#layout) <= 0) return;
-    this.#effects.push({ kind: "layout", offer, from: from.id });
+    this.#outbox.emit({ kind: "layout", offer, from: from.id });
   }
 
   /** Our layout, if it wins against what the other one has. */
@@ -489,49 +478,23 @@ export class Gossiper {
     if (!wasRunning) return;
     const states = [snapshotOf(this.#table.self, 0)];
     for (const { address } of this.#liveness.alive()) {
-      this.#send(address, { ...this.#head(), kind: "ack2", states, offer: undefined });
+      this.#outbox.send(address, {
+        ...this.#outbox.head(),
+        kind: "ack2",
+        states,
+        offer: undefined,
+      });
     }
   }
 
   // ---- sending and telling
 
   #call(address: string): void {
-    const isShadow = this.#phase === "shadow";
-    const digests = isShadow ? [] : this.#table.digests();
-    this.#send(address, { ...this.#head(), kind: "syn", dialed: address, isShadow, digests });
-  }
-
-  #send(address: string, message: GossipMessage): void {
-    this.#effects.push({ kind: "send", address, message });
-  }
-
-  #head(): Pick<GossipMessage, "format" | "from" | "cluster" | "layout"> {
-    const { id, address, generation, layout } = this.#table.self;
-    return {
-      format: GOSSIP_FORMAT,
-      from: { id, address, generation },
-      cluster: this.#cluster(),
-      layout,
-    };
-  }
-
-  #cluster(): GossipMessage["cluster"] {
-    const { clusterName, partitioner } = this.#options;
-    return { name: clusterName, partitioner, id: this.#layout?.clusterId };
+    this.#outbox.call(address, this.#phase === "shadow");
   }
 
   #complain(event: string, about: string, fields: Readonly<Record<string, unknown>>): void {
-    const nowMs = this.#now.monotonicMs;
-    const key = `${event} ${about}`;
-    const lastMs = this.#complaints.get(key) ?? Number.NEGATIVE_INFINITY;
-    if (nowMs - lastMs < COMPLAINT_INTERVAL_MS) return;
-    if (this.#complaints.size >= COMPLAINTS_MAX) this.#complaints.clear();
-    this.#complaints.set(key, nowMs);
-    this.#log("warn", event, { about, ...fields });
-  }
-
-  #log(level: LogLevel, event: string, fields: Readonly<Record<string, unknown>>): void {
-    this.#effects.push({ kind: "log", level, event, fields });
+    this.#outbox.complain(event, about, { fields, now: this.#now });
   }
 
   #view(endpoint: Endpoint): GossipMember {

@@ -13,13 +13,14 @@
 import { type LayoutVersion, compareLayoutVersions } from "../model/layout-version.ts";
 import type { Endpoint, EndpointTable, Merged } from "./endpoint-table.ts";
 import type { FailureDetector } from "./failure-detector.ts";
-import type { DownReason, GossipEffect } from "./gossip-io.ts";
+import type { DownReason } from "./gossip-io.ts";
 import type { GossipSender } from "./messages.ts";
+import type { Outbox } from "./outbox.ts";
 
 export interface LivenessDeps {
   readonly table: EndpointTable;
   readonly detector: FailureDetector;
-  readonly emit: (effect: GossipEffect) => void;
+  readonly outbox: Pick<Outbox, "emit">;
 }
 
 export interface LivenessOptions {
@@ -68,7 +69,7 @@ export class Liveness {
       this.#deps.detector.report(endpoint.id, nowMs);
     }
     if (names.includes("LAYOUT")) this.#noteLayoutText(endpoint);
-    if (names.length > 0) this.#deps.emit({ kind: "changed", memberId: endpoint.id, names });
+    if (names.length > 0) this.#deps.outbox.emit({ kind: "changed", memberId: endpoint.id, names });
     if (hasStopped(endpoint)) {
       this.#deps.detector.convict(endpoint.id, nowMs);
       if (endpoint.isAlive) this.#fall(endpoint, "shutdown");
@@ -82,7 +83,7 @@ export class Liveness {
     if (endpoint.isAlive || endpoint.generation !== generation) return;
     if (!endpoint.hasProgressed || hasStopped(endpoint)) return;
     endpoint.isAlive = true;
-    this.#deps.emit({ kind: "up", memberId: id });
+    this.#deps.outbox.emit({ kind: "up", memberId: id });
   }
 
   /** Takes note of the layout that a member says it has; an older one is late news. */
@@ -90,7 +91,7 @@ export class Liveness {
     const endpoint = this.#deps.table.get(id);
     if (endpoint === undefined || layout === undefined) return;
     if (this.#advanceLayout(endpoint, layout)) {
-      this.#deps.emit({ kind: "changed", memberId: id, names: ["LAYOUT"] });
+      this.#deps.outbox.emit({ kind: "changed", memberId: id, names: ["LAYOUT"] });
     }
   }
 
@@ -142,7 +143,7 @@ export class Liveness {
   #fall(endpoint: Endpoint, reason: DownReason): void {
     endpoint.isAlive = false;
     endpoint.hasProgressed = false;
-    this.#deps.emit({ kind: "down", memberId: endpoint.id, reason });
+    this.#deps.outbox.emit({ kind: "down", memberId: endpoint.id, reason });
   }
 
   #noteLayoutText(endpoint: Endpoint): void {
