@@ -279,7 +279,7 @@ describe("failing and healing", () => {
     const world = ringOf(count, count);
     const half = (member: SimMember): boolean => member.number <= cut;
     world.isCut = (from, to) => half(from) !== half(to);
-    world.run(300_000);
+    world.run(120_000);
     for (const member of world.running()) {
       expect(member.seesUp()).toHaveLength((half(member) ? cut : count - cut) - 1);
     }
@@ -318,9 +318,9 @@ describe("failing and healing", () => {
     expect(effectsOf(stalled, "down")).toEqual([]);
   });
 
-  test("a healthy ring stays whole for an hour, also when messages get lost", () => {
+  test("a healthy ring stays whole, also when messages get lost", () => {
     const world = ringOf(5, 3, { loss: 0.1 });
-    world.run(3_600_000);
+    world.run(1_200_000);
     expect(downsOf(world)).toEqual([]);
     expect(world.isWhole()).toBe(true);
   });
@@ -440,7 +440,7 @@ describe("who is not in the layout", () => {
   test("a member of the layout is never forgotten", () => {
     const world = ringOf(3);
     world.crash(3);
-    world.run(3_600_000);
+    world.run(600_000);
     expect(world.get(1).gossiper.members()).toHaveLength(3);
     world.restart(3);
     expect(world.runUntil(() => world.isWhole(), 5000)).toBeLessThan(5000);
