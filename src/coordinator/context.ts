@@ -32,6 +32,8 @@ export interface CoordinatorContext {
   readonly logger: Logger;
   /** The stamp of new versions made here. */
   writer: number;
+  /** Bytes of keys and values in requests that replicas have not all answered yet. */
+  inFlightBytes: number;
   /** The layout that requests are made under. */
   layout: LayoutStamp;
   /** Wall clock in milliseconds, against which expiry is judged. */

@@ -274,10 +274,17 @@ describe("bad requests", () => {
     expect(cluster.put(0, "k", "v", { consistency: 0 }).error?.code).toBe("INVALID_ARGUMENT");
   });
 
-  it("more requests than may wait are refused as BUSY", () => {
+  it("more bytes than may wait are refused as BUSY, until replicas have answered", () => {
     const cluster = three();
     for (let n = 0; n < 1000; n++) cluster.put(0, `k${n}`, "v");
     expect(cluster.put(0, "k", "v").error?.code).toBe("BUSY");
+    cluster.settle();
+    expect(cluster.members[0]?.coordinator.inFlightBytes).toBe(0);
+    expect(cluster.put(0, "k", "v").error).toBeUndefined();
+    cluster.settle();
+    expect(cluster.get(1, "k").error).toBeUndefined();
+    cluster.settle();
+    expect(cluster.members[1]?.coordinator.inFlightBytes).toBe(0);
   });
 });
 

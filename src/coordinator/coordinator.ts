@@ -66,8 +66,8 @@ export interface CoordinatorOptions {
   readonly speculativeRetryMs: number;
   readonly keyBytesMax: number;
   readonly valueBytesMax: number;
-  /** Requests that may wait for replicas at one time. */
-  readonly pendingMax: number;
+  /** Bytes of keys and values that may wait for replicas at one time. */
+  readonly inFlightBytesMax: number;
 }
 
 const COUNT_PAGE = 2048;
@@ -96,6 +96,7 @@ export class Coordinator implements KvApi {
       speculation: deadlines.queue(options.speculativeRetryMs),
       counters: newCounters(),
       writer: 0,
+      inFlightBytes: 0,
       layout: { counter: 0, hash: 0 },
       nowMs: () => deps.clock.wallMs(),
       defer: (callback) => deps.clock.defer(callback),
@@ -109,6 +110,10 @@ export class Coordinator implements KvApi {
 
   get pendingCount(): number {
     return this.#context.pending.size;
+  }
+
+  get inFlightBytes(): number {
+    return this.#context.inFlightBytes;
   }
 
   /** Stamps versions with this member's id from now on. */
@@ -285,10 +290,10 @@ export class Coordinator implements KvApi {
 
   /** The token of the key is left in the hasher. */
   #planFor(key: Uint8Array, placement: KeyspacePlacement): ReplicaPlan {
-    const { keyBytesMax, pendingMax } = this.#options;
+    const { keyBytesMax, inFlightBytesMax } = this.#options;
     if (key.length > keyBytesMax) throw tooLarge("key", key.length, keyBytesMax);
-    if (this.#context.pending.size >= pendingMax) {
-      const reason = `${pendingMax} requests wait for replicas`;
+    if (this.#context.inFlightBytes >= inFlightBytesMax) {
+      const reason = `requests of ${this.#context.inFlightBytes} bytes wait for replicas`;
       throw new KvError({ code: "BUSY", reason, retryAfterMs: BUSY_RETRY_MS });
     }
     const { hasher } = this.#deps;

@@ -57,6 +57,7 @@ export class ReadOperation extends Expiring implements PendingRequest, PutSink, 
   readonly #target: ReadTarget;
   readonly #sink: ReadSink;
   readonly #requestId: number;
+  readonly #sizeBytes: number;
   readonly #answers = new ReplicaAnswers();
   /** Positions that were asked or found dead. */
   readonly #tried: boolean[] = [];
@@ -83,6 +84,7 @@ export class ReadOperation extends Expiring implements PendingRequest, PutSink, 
     this.#target = request.target;
     this.#sink = sink;
     this.#tally = new Tally(request.requirement);
+    this.#sizeBytes = readFrameBytes(request.target.key);
     this.#requestId = context.pending.add(this);
   }
 
@@ -96,6 +98,7 @@ export class ReadOperation extends Expiring implements PendingRequest, PutSink, 
 
   start(): void {
     this.#context.speculation.add(this);
+    this.#context.inFlightBytes += this.#sizeBytes;
     const missing = this.#requirement.needed.slice();
     const { nowMs } = this.#context.deadlines;
     this.#contact(missing, (peer) => !peer.isSlow(nowMs));
@@ -360,6 +363,7 @@ export class ReadOperation extends Expiring implements PendingRequest, PutSink, 
   #close(): void {
     this.#phase = "over";
     this.#context.pending.remove(this.#requestId);
+    this.#context.inFlightBytes -= this.#sizeBytes;
     this.queue?.remove(this);
   }
 

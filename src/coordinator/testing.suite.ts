@@ -181,7 +181,7 @@ export const TEST_OPTIONS: CoordinatorOptions = {
   speculativeRetryMs: 50,
   keyBytesMax: 1024,
   valueBytesMax: 1 << 20,
-  pendingMax: 1000,
+  inFlightBytesMax: 60_000,
 };
 
 export function keyspaceDefinition(

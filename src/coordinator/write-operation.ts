@@ -41,6 +41,7 @@ export class WriteOperation extends Expiring implements PendingRequest, PutSink,
   /** Of those, the ones that certainly did not store it. */
   #refusedCount = 0;
   #unansweredCount: number;
+  #sizeBytes = 0;
   #failures: { replica: string; reason: string }[] | undefined;
 
   constructor(
@@ -72,6 +73,8 @@ export class WriteOperation extends Expiring implements PendingRequest, PutSink,
     this.#version = { timestamp: write.timestamp, writer: write.writer };
     this.#context.writeTimeouts.add(this);
     const sizeBytes = writeFrameBytes(write);
+    this.#sizeBytes = sizeBytes;
+    this.#context.inFlightBytes += sizeBytes;
     let isLocal = false;
     const { replicas } = this.#plan;
     for (let position = 0; position < replicas.length; position++) {
@@ -110,7 +113,7 @@ export class WriteOperation extends Expiring implements PendingRequest, PutSink,
   }
 
   override expired(_queue: DeadlineQueue): void {
-    this.#context.pending.remove(this.#requestId);
+    this.#leave();
     this.#fail(
       new KvError(
         {
@@ -159,8 +162,13 @@ export class WriteOperation extends Expiring implements PendingRequest, PutSink,
   }
 
   #oneLess(): void {
-    if (--this.#unansweredCount > 0) return;
+    if (--this.#unansweredCount === 0) this.#leave();
+  }
+
+  /** Nothing is expected any more. */
+  #leave(): void {
     this.#context.pending.remove(this.#requestId);
+    this.#context.inFlightBytes -= this.#sizeBytes;
     this.queue?.remove(this);
   }
 

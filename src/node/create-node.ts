@@ -26,7 +26,6 @@ import { RELEASE_VERSION } from "./release.ts";
 const FRAME_OVERHEAD_BYTES = 1024;
 /** Scan pages travel in one frame; see coordinator/local-scan.ts. */
 const FRAME_BYTES_MIN = 256 * 1024 * 1024;
-const PENDING_MAX = 200_000;
 
 export interface NodeDeps {
   /** Default: no logs. */
@@ -85,8 +84,8 @@ export class DynaringNode {
 
   /** Requests so far, for metrics. */
   get counters(): Readonly<Record<string, number>> {
-    const { counters, pendingCount } = this.#member.coordinator;
-    return { ...counters, pending: pendingCount };
+    const { counters, pendingCount, inFlightBytes } = this.#member.coordinator;
+    return { ...counters, pending: pendingCount, inFlightBytes };
   }
 
   /** `host:port` at which the other members reach this one. Only while it runs. */
@@ -148,7 +147,7 @@ function memberOptions(options: NodeOptions): ConstructorParameters<typeof Membe
     writeTimeoutMs: options.requestTimeoutMs.write,
     keyBytesMax: options.limits.keyBytes,
     valueBytesMax: options.limits.valueBytes,
-    pendingMax: PENDING_MAX,
+    inFlightBytesMax: options.limits.inFlightBytes,
     snitch: "GossipingPropertyFileSnitch",
     releaseVersion: RELEASE_VERSION,
     host: {

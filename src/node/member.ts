@@ -59,7 +59,7 @@ export interface MemberOptions {
   readonly phiConvictThreshold: number;
   readonly keyBytesMax: number;
   readonly valueBytesMax: number;
-  readonly pendingMax: number;
+  readonly inFlightBytesMax: number;
   readonly snitch: string;
   readonly releaseVersion: string;
   /** What only the process around the member knows of itself. */

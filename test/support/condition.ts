@@ -1,0 +1,14 @@
+import { setTimeout as pause } from "node:timers/promises";
+
+/** Waits until `holds` does, looking every few milliseconds. Throws when the deadline passes. */
+export async function until(
+  what: string,
+  holds: () => Promise<boolean> | boolean,
+  deadlineMs = 20_000,
+): Promise<void> {
+  const endMs = performance.now() + deadlineMs;
+  while (!(await holds())) {
+    if (performance.now() > endMs) throw new Error(`after ${deadlineMs} ms still not: ${what}`);
+    await pause(20);
+  }
+}

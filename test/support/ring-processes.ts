@@ -1,0 +1,135 @@
+/** A ring of real member processes on loopback, for tests and benchmarks. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { until } from "./condition.ts";
+import { freePorts } from "./ports.ts";
+
+const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const LOG_KEPT = 200;
+
+export interface RingProcessesOptions {
+  readonly members: number;
+  /** Further flags of `dynaring node`. */
+  readonly flags?: readonly string[];
+  /** Keep everything in memory instead of in a temporary directory. */
+  readonly isInMemory?: boolean;
+}
+
+export interface MemberProcess {
+  readonly index: number;
+  readonly respPort: number;
+  readonly httpUrl: string;
+  readonly internode: string;
+  readonly log: string[];
+  child: ChildProcess | undefined;
+}
+
+export class RingProcesses {
+  readonly members: readonly MemberProcess[];
+  readonly directory: string;
+  readonly #options: RingProcessesOptions;
+
+  private constructor(options: RingProcessesOptions, ports: readonly number[]) {
+    this.#options = options;
+    this.directory = mkdtempSync(join(tmpdir(), "dynaring-ring-"));
+    this.members = Array.from({ length: options.members }, (_, index) => ({
+      index,
+      respPort: ports[index * 3] ?? 0,
+      httpUrl: `http://127.0.0.1:${ports[index * 3 + 1]}`,
+      internode: `127.0.0.1:${ports[index * 3 + 2]}`,
+      log: [],
+      child: undefined,
+    }));
+  }
+
+  static async start(options: RingProcessesOptions): Promise<RingProcesses> {
+    const ring = new RingProcesses(options, await freePorts(options.members * 3));
+    for (const member of ring.members) ring.spawn(member.index);
+    for (const member of ring.members) await ring.ready(member.index);
+    return ring;
+  }
+
+  member(index: number): MemberProcess {
+    const member = this.members[index];
+    if (member === undefined) throw new RangeError(`there is no member ${index}`);
+    return member;
+  }
+
+  spawn(index: number): void {
+    const member = this.member(index);
+    const [host, port] = member.internode.split(":");
+    const flags = [
+      ["--seeds", this.member(0).internode],
+      ["--internode-host", host],
+      ["--internode-port", port],
+      ["--resp-host", "127.0.0.1"],
+      ["--resp-port", String(member.respPort)],
+      ["--http-host", "127.0.0.1"],
+      ["--http-port", new URL(member.httpUrl).port],
+    ];
+    if (this.#options.isInMemory !== true) {
+      flags.push(["--data-directory", join(this.directory, `member${index}`)]);
+    }
+    const given = this.#options.flags ?? [];
+    const child = spawn(
+      process.execPath,
+      [MAIN, "node", "--json", ...flags.flat().map(String), ...given],
+      { stdio: ["ignore", "pipe", "pipe"] },
+    );
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding("utf8").on("data", (text: string) => {
+        member.log.push(...text.trimEnd().split("\n"));
+        member.log.splice(0, member.log.length - LOG_KEPT);
+      });
+    }
+    member.child = child;
+  }
+
+  async ready(index: number): Promise<void> {
+    const member = this.member(index);
+    await until(`member ${index} is ready`, async () => {
+      if (member.child?.exitCode !== null) {
+        throw new Error(`member ${index} ended:\n${member.log.join("\n")}`);
+      }
+      return await fetch(`${member.httpUrl}/readyz`).then(
+        ({ ok }) => ok,
+        () => false,
+      );
+    });
+  }
+
+  signal(index: number, signal: NodeJS.Signals): void {
+    this.member(index).child?.kill(signal);
+  }
+
+  /** Ends a member and waits until it is gone. */
+  async end(index: number, signal: NodeJS.Signals): Promise<void> {
+    const { child } = this.member(index);
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, "exit");
+    child.kill(signal);
+    await exited;
+  }
+
+  /** Creates a keyspace through the first member's HTTP interface. */
+  async createKeyspace(definition: Readonly<Record<string, unknown>>): Promise<void> {
+    const response = await fetch(`${this.member(0).httpUrl}/v1/keyspaces`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(definition),
+    });
+    if (!response.ok) throw new Error(`creating a keyspace failed: ${await response.text()}`);
+  }
+
+  async stop(): Promise<void> {
+    for (const { index } of this.members) {
+      this.signal(index, "SIGCONT");
+      await this.end(index, "SIGTERM");
+    }
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
