@@ -179,7 +179,7 @@ export class RespWriter {
     for (let power = 10; power <= rest; power *= 10) end++;
     for (let index = end - 1; index >= position; index--) {
       const tenth = rest < 0x8000_0000 ? ((rest | 0) / 10) | 0 : Math.floor(rest / 10);
-      target[index] = ZERO + rest - tenth * 10;
+      target[index] = ZERO + (rest - tenth * 10);
       rest = tenth;
     }
     target[end] = CR;

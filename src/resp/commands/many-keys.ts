@@ -125,7 +125,8 @@ function readFailure(call: Call, failures: Failures, keys: readonly Uint8Array[]
 
 function writeFailure(call: Call, failures: Failures, keys: readonly Uint8Array[]): string {
   const isUnknown = [...failures.values()].some(({ outcome }) => outcome === "unknown");
-  const outcome = isUnknown ? "may or may not be written" : "were not written";
+  const done = call.name === "mset" ? "written" : "deleted";
+  const outcome = isUnknown ? `may or may not be ${done}` : `were not ${done}`;
   return (
     `${call.describe(firstOf(failures), false)}; ${call.name.toUpperCase()} is not atomic: ` +
     `${failedKeys(failures, keys)} ${outcome}, the others were`

@@ -35,7 +35,7 @@ export const STRING_COMMANDS: readonly CommandSpec[] = [
     syntax:
       "key value [GET] [EX seconds | PX milliseconds | EXAT unix-seconds | PXAT unix-milliseconds | KEEPTTL]",
     summary: "Sets the value of a key and its expiry.",
-    notes: `NX and XX are answered with an error: they need conditional operations. With GET or KEEPTTL: ${NOT_ATOMIC}`,
+    notes: `NX and XX are answered with an error: they need conditional operations. With GET or KEEPTTL it reads, then writes: not atomic against writers on other connections.`,
     handler: set,
   },
   {
