@@ -223,7 +223,7 @@ test("a failure that nobody foresaw is INTERNAL and logged, without its text in 
     throw new Error("secret");
   };
   const reply = await put(URL);
-  expect([reply.statusCode, errors]).toEqual([500, ["http.request_failed"]]);
+  expect([reply.statusCode, errors]).toEqual([500, ["http.request-failed"]]);
   expect(reply.json()).toMatchObject({ error: { code: "INTERNAL" } });
   expect(reply.payload).not.toContain("secret");
 });

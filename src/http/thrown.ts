@@ -24,7 +24,7 @@ export function replyToThrown(error: unknown, request: FastifyRequest, logger: L
       throw error;
     });
   }
-  logger.error("http.request_failed", { error: message, stack });
+  logger.error("http.request-failed", { error: message, stack });
   return replyToHttpError("INTERNAL", "the request failed inside this member; see its log");
 }
 

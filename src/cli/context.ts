@@ -1,0 +1,11 @@
+/** What commands see of the process that they run in; tests give them another one. */
+
+export interface CliContext {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly isTerminal: boolean;
+  readonly fetch: typeof globalThis.fetch;
+  /** To standard output, as it is. */
+  write(text: string): void;
+  /** To standard error, as it is. */
+  writeError(text: string): void;
+}

@@ -1,0 +1,21 @@
+#!/usr/bin/env node
+/** The `dynaring` command: the process around program.ts. */
+import { runCli } from "./program.ts";
+
+// Whoever reads the output may go away first (`dynaring ring | head`); that is no failure.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+}
+
+process.exitCode = await runCli(
+  {
+    env: process.env,
+    isTerminal: process.stdout.isTTY === true,
+    fetch: globalThis.fetch,
+    write: (text) => void process.stdout.write(text),
+    writeError: (text) => void process.stderr.write(text),
+  },
+  process.argv.slice(2),
+);
