@@ -66,8 +66,9 @@ export function valueOf(engine: StorageEngine, cell: CellWrite): string | undefi
 export function scanAll(
   engine: StorageEngine,
   span: TokenSpan,
-  { limit = 3, values = true, keyspaceId = 1 } = {},
+  options: { limit?: number; values?: boolean; keyspaceId?: number } = {},
 ): string[] {
+  const { limit = 3, values = true, keyspaceId = 1 } = options;
   const scan = engine.scan(keyspaceId, span, { values });
   const seen: string[] = [];
   while (scan.next(limit, (cell) => seen.push(render(cell))) > 0);

@@ -69,12 +69,6 @@ export class VirtualClock implements Clock {
     this.#nowMs = endMs;
   }
 
-  /** Forgets everything pending, as the death of the process does. */
-  kill(): void {
-    this.#deferred = [];
-    this.#timers = [];
-  }
-
   /** Runs everything until the promise is settled. */
   async run<T>(promise: Promise<T>): Promise<T> {
     let isSettled = false;

@@ -140,6 +140,20 @@ export class Cells {
     };
   }
 
+  /** Fills `entry` with what the slot holds; its key is a view. The keyspace is left as it is. */
+  describe(slot: number, entry: Entry): void {
+    const slots = this.#slots;
+    entry.tokenHi = (slots.word(slot, field.TOKEN_HI) ^ 0x8000_0000) | 0;
+    entry.tokenLo = slots.word(slot, field.TOKEN_LO);
+    entry.key = this.index.keys.view(slots.word(slot, field.KEY_REFERENCE), slots.keyBytes(slot));
+    entry.timestamp = slots.double(slot, field.TIMESTAMP);
+    entry.writer = slots.word(slot, field.WRITER);
+    entry.expiresAtMs = slots.double(slot, field.EXPIRES_AT);
+    entry.contentHash = slots.word(slot, field.CONTENT_HASH);
+    entry.isTombstone = slots.isTombstone(slot);
+    entry.valueBytes = slots.word(slot, field.VALUE_BYTES);
+  }
+
   segmentId(slot: number): number {
     return this.#slots.word(slot, field.SEGMENT);
   }

@@ -27,6 +27,7 @@ import { type Disk, DiskError } from "../disk.ts";
 import type { PutSink } from "../engine.ts";
 import { StorageError } from "../storage-error.ts";
 import type { Place } from "./cells.ts";
+import { leaveMark } from "./failed-sync.ts";
 import type { LogEngineOptions } from "./options.ts";
 import {
   type ByteBuffer,
@@ -113,10 +114,11 @@ export class GroupCommit {
   }
 
   /**
-   * Appends a record; returns its offset in the active segment. Throws StorageError or DiskError if
+   * Appends a record; returns its offset in the active segment. Throws StorageError if
    * there is no room for it; then nothing has happened.
    */
   append(entry: Entry, value: Uint8Array | undefined): number {
+    if (this.#failure !== undefined) throw this.#failure;
     const lengthBytes = recordBytes(entry.key.length, entry.valueBytes);
     this.#makeRoom(lengthBytes);
     const active = this.#segments.active;
@@ -170,6 +172,12 @@ export class GroupCommit {
       else done();
     };
     this.acknowledge("fsync", { stored: finish, putFailed: finish });
+  }
+
+  /** A sync of the log or its directory failed, here or elsewhere: nothing can be promised any more. */
+  failSync(error: Error): void {
+    this.#becomeReadOnly("sync", error);
+    leaveMark(this.#deps.disk);
   }
 
   #scheduleTurnEnd(): void {
@@ -334,7 +342,7 @@ export class GroupCommit {
   }
 
   #endSync(error: Error | undefined): void {
-    if (error !== undefined) this.#becomeReadOnly("sync", error);
+    if (error !== undefined) this.failSync(error);
     this.#isSyncing = false;
     this.#inSync.settle(this.#failure);
     if (this.#failure === undefined) this.#startSync();

@@ -12,6 +12,7 @@
  * This file holds the operations; each part explains itself in its own.
  */
 import type { Durability } from "../../model/consistency.ts";
+import type { Timer } from "../../model/deps.ts";
 import { contentHash } from "../content-hash.ts";
 import {
   type CellHead,
@@ -30,6 +31,8 @@ import type { Cells } from "./cells.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { LogScan } from "./log-scan.ts";
 import { type LogDeps, LogState } from "./log-state.ts";
+import { Merger } from "./merger.ts";
+import { SnapshotWriter } from "./snapshot-writer.ts";
 import { DEFAULT_LOG_OPTIONS, type LogEngineOptions } from "./options.ts";
 import { type ByteBuffer, Entry, checkRecord, makeByteBuffer, placeSeed } from "./record.ts";
 import { RECORD_HEAD_BYTES, keyBytesOf, valueBytesOf } from "./record.ts";
@@ -41,7 +44,12 @@ export class LogEngine implements StorageEngine {
   readonly name = "log";
   readonly #state: LogState;
   readonly #commit: GroupCommit;
+  readonly #merger: Merger;
+  readonly #snapshots: SnapshotWriter;
   readonly #entry = new Entry();
+  #maintenanceTimer: Timer | undefined;
+  /** Whether a snapshot at closing would say nothing new. */
+  #isCoveredAtOpen = false;
   readonly #readBuffer = makeByteBuffer(READ_BUFFER_BYTES);
   #phase: "new" | "open" | "closing" | "closed" = "new";
 
@@ -49,12 +57,16 @@ export class LogEngine implements StorageEngine {
     this.#state = new LogState(deps, { ...DEFAULT_LOG_OPTIONS, ...options });
     const { segments } = this.#state;
     this.#commit = new GroupCommit({ ...deps, segments }, this.#state.options);
+    this.#merger = new Merger(this.#state, this.#commit);
+    this.#snapshots = new SnapshotWriter(this.#state, this.#commit);
   }
 
   async open(): Promise<RecoveryReport> {
     const report = await recover(this.#state);
-    this.#state.scans.onClosed(() => this.#releaseKept());
+    this.#state.scans.onClosed(this.#onScanClosed);
     this.#phase = "open";
+    this.#isCoveredAtOpen = report.fromSnapshot && report.recordsReplayed === 0;
+    this.#scheduleMaintenance();
     this.#state.deps.logger.info("storage.opened", { engine: this.name, ...report });
     return report;
   }
@@ -147,6 +159,9 @@ export class LogEngine implements StorageEngine {
         writes: this.#commit.writes,
         writtenBytes: this.#commit.writtenBytes,
         syncs: this.#commit.syncs,
+        mergedBytes: this.#merger.mergedBytes,
+        removedSegments: this.#merger.removedSegments,
+        snapshots: this.#snapshots.snapshots,
       },
     };
   }
@@ -154,11 +169,40 @@ export class LogEngine implements StorageEngine {
   async close(): Promise<void> {
     if (this.#phase !== "open") return;
     this.#phase = "closing";
+    this.#maintenanceTimer?.cancel();
+    this.#merger.stop();
+    this.#snapshots.cancel();
+    await this.#writeLastSnapshot();
     await new Promise<void>((resolve) => {
       this.#commit.stop(resolve);
     });
     this.#phase = "closed";
     this.#state.segments.closeAll();
+  }
+
+  /** So that the next opening is fast. Failing at it is no failure of closing. */
+  async #writeLastSnapshot(): Promise<void> {
+    // Writes what is pending first, so that it is known whether there is anything new.
+    await this.sync().catch(() => undefined);
+    const isCovered = this.#isCoveredAtOpen || this.#snapshots.snapshots > 0;
+    if (isCovered && this.#snapshots.uncoveredLogBytes === 0) return;
+    if (this.#commit.refusal !== undefined) return;
+    await new Promise<void>((resolve) => {
+      this.#snapshots.start({ isUrgent: true, done: () => resolve() });
+    });
+  }
+
+  #scheduleMaintenance(): void {
+    const { clock } = this.#state.deps;
+    const { maintenanceMs, snapshotLogBytes } = this.#state.options;
+    this.#maintenanceTimer = clock.setTimer(maintenanceMs, () => {
+      this.#merger.consider();
+      const isDue = this.#snapshots.uncoveredLogBytes >= snapshotLogBytes;
+      if (isDue && !this.#snapshots.isRunning && this.#commit.refusal === undefined) {
+        this.#snapshots.start({ isUrgent: false, done: () => {} });
+      }
+      this.#scheduleMaintenance();
+    });
   }
 
   #refusal(write: CellWrite): StorageError | undefined {
@@ -213,9 +257,10 @@ export class LogEngine implements StorageEngine {
     throw new CorruptRecordError(segment.name, offset, check);
   };
 
-  #releaseKept(): void {
+  readonly #onScanClosed = (): void => {
     for (const [, cells] of this.#state.keyspaces()) cells.releaseKept();
-  }
+    if (this.#phase === "open") this.#merger.removeRetired();
+  };
 }
 
 function valueAt(source: ByteBuffer, at: number): Uint8Array {

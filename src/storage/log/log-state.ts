@@ -52,6 +52,27 @@ export class LogState {
     this.#keyspaces = [];
   }
 
+  /**
+   * Counts the live bytes of all segments anew. False if the index points to a place where no record
+   * can be.
+   */
+  account(): boolean {
+    for (const segment of this.segments.all()) segment.liveBytes = 0;
+    for (const [, cells] of this.keyspaces()) {
+      const { index } = cells;
+      index.find(-0x8000_0000, 0, new Uint8Array());
+      for (let slot = index.cursorSlot(); slot !== 0; slot = index.cursorSlot()) {
+        const segment = this.segments.find(cells.segmentId(slot));
+        const lengthBytes = cells.recordBytes(slot);
+        if (segment === undefined) return false;
+        if (cells.offset(slot) + lengthBytes > segment.writtenBytes) return false;
+        segment.liveBytes += lengthBytes;
+        index.advance();
+      }
+    }
+    return true;
+  }
+
   /** Enters a record into the index; its place becomes live, the one it replaces dead. */
   enter(cells: Cells, slot: number, entry: Entry, place: Place): void {
     if (slot !== 0) this.#bury(cells, slot);

@@ -11,6 +11,8 @@ export interface LogEngineOptions {
   readonly syncIntervalMs: number;
   /** How often a write is tried again while the disk is full. */
   readonly fullRetryMs: number;
+  /** How often is looked whether a merge or a snapshot is due. */
+  readonly maintenanceMs: number;
   /** A closed segment is merged when less than this share of its bytes is still current. */
   readonly mergeLiveShare: number;
   /** Bytes of log looked at in one step of the merge, between which requests are served. */
@@ -34,6 +36,7 @@ export const DEFAULT_LOG_OPTIONS: LogEngineOptions = {
   batchBytes: 1024 * 1024,
   syncIntervalMs: 1000,
   fullRetryMs: 1000,
+  maintenanceMs: 1000,
   mergeLiveShare: 0.5,
   mergeStepBytes: 256 * 1024,
   mergePauseMs: 2,

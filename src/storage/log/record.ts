@@ -27,7 +27,7 @@ import { contentSeed, hashRange, mixWord } from "../content-hash.ts";
 
 export const RECORD_HEAD_BYTES = 48;
 /** The longest key the format holds; whatever says more is no record. */
-export const KEY_BYTES_MAX = 64 * 1024;
+export const KEY_BYTES_MAX: number = 64 * 1024;
 const KIND_VALUE = 1;
 const KIND_TOMBSTONE = 2;
 

@@ -16,7 +16,11 @@
  */
 import type { RecoveryReport } from "../engine.ts";
 import type { Cells, Place } from "./cells.ts";
+import { assert } from "../../util/assert.ts";
 import type { LogState } from "./log-state.ts";
+import { promised } from "../promised.ts";
+import { rewriteIfMarked } from "./failed-sync.ts";
+import { SNAPSHOT_NAME, SNAPSHOT_TEMPORARY_NAME, SnapshotDecoder } from "./snapshot-format.ts";
 import { Entry, readEntry } from "./record.ts";
 import { SegmentReader } from "./segment-reader.ts";
 import {
@@ -48,8 +52,14 @@ class Recovery {
   }
 
   async run(): Promise<RecoveryReport> {
+    const { disk, logger } = this.#state.deps;
+    if (await rewriteIfMarked(disk)) logger.warn("storage.rewritten_after_failed_sync");
     this.#findSegments();
-    await this.#replayFrom(LOG_BEGIN);
+    const isFromSnapshot = await this.#tryWithSnapshot();
+    if (!isFromSnapshot) {
+      await this.#replayFrom(LOG_BEGIN);
+      assert(this.#state.account(), "what was replayed from segments lies in segments");
+    }
     this.#chooseActive();
     await this.#syncAll();
     let cells = 0;
@@ -58,9 +68,53 @@ class Recovery {
       cells,
       recordsReplayed: this.#recordsReplayed,
       bytesDropped: this.#bytesDropped,
-      fromSnapshot: false,
+      fromSnapshot: isFromSnapshot,
     };
   }
+
+  /** False if there is no snapshot that fits; then nothing of it is left. */
+  async #tryWithSnapshot(): Promise<boolean> {
+    const { disk, logger } = this.#state.deps;
+    const { corruptRecords } = this.#state;
+    const bytesDropped = this.#bytesDropped;
+    disk.remove(SNAPSHOT_TEMPORARY_NAME);
+    if (!disk.list().includes(SNAPSHOT_NAME)) return false;
+    const covered = await this.#loadSnapshot();
+    if (covered !== undefined) {
+      await this.#replayFrom(covered);
+      if (this.#state.account()) return true;
+    }
+    logger.warn("storage.snapshot_unusable", { file: SNAPSHOT_NAME });
+    this.#state.forget();
+    this.#state.corruptRecords = corruptRecords;
+    this.#bytesDropped = bytesDropped;
+    this.#recordsReplayed = 0;
+    return false;
+  }
+
+  /** Undefined if it is damaged. */
+  async #loadSnapshot(): Promise<Place | undefined> {
+    const file = this.#state.deps.disk.open(SNAPSHOT_NAME);
+    try {
+      const decoder = new SnapshotDecoder(file);
+      const covered = decoder.begin();
+      if (covered === undefined) return undefined;
+      for (;;) {
+        const found = decoder.next(this.#takeEntry);
+        if (found === "end") return covered;
+        if (found === "damaged") return undefined;
+        await this.#turn();
+      }
+    } finally {
+      file.close();
+    }
+  }
+
+  readonly #takeEntry = (entry: Entry, place: Place): void => {
+    const cells = this.#state.cellsForWriting(entry.keyspaceId);
+    const slot = cells.index.find(entry.tokenHi, entry.tokenLo, entry.key);
+    cells.set(slot, entry, place);
+  };
 
   #findSegments(): void {
     const { segments } = this.#state;
@@ -122,7 +176,7 @@ class Recovery {
     const cells: Cells = this.#state.cellsForWriting(entry.keyspaceId);
     const slot = cells.index.find(entry.tokenHi, entry.tokenLo, entry.key);
     if (slot !== 0 && cells.compare(entry, slot) < 0) return;
-    this.#state.enter(cells, slot, entry, { segmentId: segment.id, offset: reader.offset });
+    cells.set(slot, entry, { segmentId: segment.id, offset: reader.offset });
   }
 
   #reportDamage(segment: Segment, reader: SegmentReader): void {
@@ -166,13 +220,4 @@ class Recovery {
   async #turn(): Promise<void> {
     await promised((done) => this.#state.deps.clock.defer(() => done(undefined)));
   }
-}
-
-async function promised(start: (done: (error: Error | undefined) => void) => void): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    start((error) => {
-      if (error === undefined) resolve();
-      else reject(error);
-    });
-  });
 }

@@ -36,8 +36,10 @@ export class Segment {
   isDirty = false;
   /** Whether something in it is unreadable; it is merged away as soon as possible. */
   isDamaged = false;
-  /** Whether records were found damaged that are current: kept until they are overwritten. */
+  /** Whether a merge left something: damaged records that are current. Kept until overwritten. */
   isPinned = false;
+  /** Whether everything current was copied elsewhere; it waits to be removed. */
+  isRetired = false;
 
   constructor(id: number, nonce: number, file: DiskFile) {
     this.id = id;
