@@ -1,0 +1,134 @@
+import type { Uint32Source } from "../../util/random.ts";
+import { assert } from "../../util/assert.ts";
+import { type DynomiteHash, type Hash32, dynomiteHash } from "../dynomite-hashes.ts";
+import { taggedPart } from "../hash-tag.ts";
+import { type HashPartitioner, PartitionerError } from "../partitioner.ts";
+import { INT64_ORDER } from "../range.ts";
+import { TokenError } from "../token.ts";
+import {
+  PlainRing,
+  bigintFromBytes,
+  bytesFromBigint,
+  exactOwnership,
+  parseInteger,
+} from "./numeric.ts";
+
+const RING_SIZE = 2n ** 32n;
+/** Dynomite-manager divides, and wraps at, one less than the size of the ring. */
+const MANAGER_RING = RING_SIZE - 1n;
+/** The absolute value of Java's hash code of "etimonyD", the name backwards. */
+const MANAGER_OFFSET = 1_383_429_731n;
+
+export interface DynomiteOptions {
+  /** Dynomite's `hash`; `murmur` by default. */
+  readonly hash?: DynomiteHash | undefined;
+  /** Dynomite's `hash_tag`: two characters, e.g. `{}`; only what lies between them is hashed. */
+  readonly hashTag?: string | undefined;
+}
+
+/**
+ * Dynomite's ring of unsigned 32-bit tokens. Each rack is such a ring of its own, and tokens repeat
+ * from rack to rack (RackPerReplica in `placement`).
+ *
+ * Source: Dynomite `src/hashkit/`, Dynomite-manager `TokenManager`.
+ */
+export class DynomitePartitioner implements HashPartitioner {
+  readonly name: string;
+  readonly preservesOrder = false;
+  readonly minimum = 0n;
+  readonly maximum: bigint = RING_SIZE - 1n;
+  readonly #ring: PlainRing = new PlainRing(RING_SIZE);
+  readonly #hash: Hash32;
+  readonly #hashTag: readonly [number, number] | undefined;
+
+  /** Throws PartitionerError if the hash tag is not two ASCII characters. */
+  constructor(options: DynomiteOptions = {}) {
+    const name = options.hash ?? "murmur";
+    this.name = `DynomitePartitioner(${name})`;
+    this.#hash = dynomiteHash(name);
+    this.#hashTag = options.hashTag === undefined ? undefined : parseHashTag(options.hashTag);
+  }
+
+  compare(a: bigint, b: bigint): number {
+    return INT64_ORDER.compare(a, b);
+  }
+
+  /** An empty tag is hashed as it is, as in Dynomite's last source: all such keys go together. */
+  hash(key: Uint8Array): bigint {
+    const tag = this.#hashTag && taggedPart(key, ...this.#hashTag);
+    return BigInt(this.#hash(tag === undefined ? key : key.subarray(tag.start, tag.end)));
+  }
+
+  midpoint(left: bigint, right: bigint): bigint {
+    return this.#ring.midpoint(left, right);
+  }
+
+  split(left: bigint, right: bigint, ratio: number): bigint {
+    return this.#ring.split(left, right, ratio);
+  }
+
+  size(left: bigint, right: bigint): number {
+    return this.#ring.size(left, right);
+  }
+
+  next(token: bigint): bigint {
+    return (token + 1n) % RING_SIZE;
+  }
+
+  /** The tokens that Dynomite-manager gives a rack of `count` slots. */
+  even(count: number): readonly bigint[] {
+    const tokens = Array.from({ length: count }, (_, slot) => dynomiteManagerToken(count, slot));
+    return tokens.sort((a, b) => (a < b ? -1 : 1));
+  }
+
+  ownership(tokens: Iterable<bigint>): ReadonlyMap<bigint, number> {
+    return exactOwnership(tokens, RING_SIZE);
+  }
+
+  random(rng: Uint32Source): bigint {
+    return BigInt(rng.uint32());
+  }
+
+  parse(text: string): bigint {
+    return parseInteger(text, this.minimum, this.maximum);
+  }
+
+  format(token: bigint): string {
+    return token.toString();
+  }
+
+  /** Four bytes, big-endian. */
+  toBytes(token: bigint): Uint8Array {
+    return bytesFromBigint(token, 4);
+  }
+
+  fromBytes(bytes: Uint8Array): bigint {
+    if (bytes.length !== 4) throw new TokenError(`${bytes.length} bytes`, "4 bytes");
+    return bigintFromBytes(bytes);
+  }
+}
+
+/**
+ * The token that Dynomite-manager gives slot `slot` of a rack of `rackSize` slots. The offset is the
+ * same in every region, on purpose: equal slots have equal tokens, so a replaced member can be
+ * warmed up from the member of the same token in another rack.
+ *
+ * Source: Dynomite-manager `TokenManager.createToken`.
+ */
+export function dynomiteManagerToken(rackSize: number, slot: number): bigint {
+  assert(
+    Number.isSafeInteger(rackSize) && rackSize > 0,
+    () => `rack size out of range: ${rackSize}`,
+  );
+  assert(Number.isSafeInteger(slot) && slot >= 0, () => `slot out of range: ${slot}`);
+  const step = MANAGER_RING / BigInt(rackSize);
+  return (step * BigInt(slot) + MANAGER_OFFSET) % MANAGER_RING;
+}
+
+function parseHashTag(text: string): readonly [number, number] {
+  const [open = 0x80, close = 0x80] = Array.from(text, (character) => character.codePointAt(0));
+  if (text.length !== 2 || open >= 0x80 || close >= 0x80) {
+    throw new PartitionerError(text, "a hash tag of two ASCII characters, such as {}");
+  }
+  return [open, close];
+}
