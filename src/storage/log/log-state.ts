@@ -44,7 +44,10 @@ export class LogState {
 
   /** The keyspaces that hold anything, with their numbers, ascending. */
   keyspaces(): readonly (readonly [number, Cells])[] {
-    return this.#keyspaces.flatMap((cells, id) => (cells === undefined ? [] : [[id, cells]]));
+    // Numbers are spread over 16 bits: walking the array itself would visit every one of its holes.
+    return Object.entries(this.#keyspaces).flatMap(([id, cells]) =>
+      cells === undefined ? [] : [[Number(id), cells]],
+    );
   }
 
   /** Drops all cells: recovery starts again without the snapshot. */
