@@ -1,0 +1,38 @@
+/** What a failing run tells: invariant, seed, options, and the command that repeats it. */
+import type { SimulationResult } from "./simulate.ts";
+import type { SimulationOverrides } from "./swarm.ts";
+
+/** Violations of one invariant that are shown; the others are only counted. */
+const SHOWN_MAX = 3;
+
+export interface ReportContext extends SimulationOverrides {
+  readonly plant?: string | undefined;
+}
+
+export function report(result: SimulationResult, context: ReportContext = {}): string {
+  const { options, violations, logHash } = result;
+  const lines = [`seed ${options.seed} breaks ${broken(result).join(", ")} (event log ${logHash})`];
+  for (const invariant of broken(result)) {
+    const ofIt = violations.filter((violation) => violation.invariant === invariant);
+    for (const { message } of ofIt.slice(0, SHOWN_MAX)) lines.push(`  ${invariant}: ${message}`);
+    if (ofIt.length > SHOWN_MAX) lines.push(`  ${invariant}: and ${ofIt.length - SHOWN_MAX} more`);
+  }
+  lines.push(
+    `  options: ${JSON.stringify(options)}`,
+    `  repeat: ${repeatCommand(result, context)}`,
+  );
+  return lines.join("\n");
+}
+
+/** The invariants that a run broke, each once. */
+export function broken({ violations }: Pick<SimulationResult, "violations">): readonly string[] {
+  return [...new Set(violations.map(({ invariant }) => invariant))];
+}
+
+function repeatCommand({ options }: SimulationResult, context: ReportContext): string {
+  const flags = [`--seed ${options.seed}`];
+  if (context.members !== undefined) flags.push(`--members ${context.members}`);
+  if (context.operations !== undefined) flags.push(`--operations ${context.operations}`);
+  if (context.plant !== undefined) flags.push(`--plant ${context.plant}`);
+  return `npm run sim -- ${flags.join(" ")}`;
+}

@@ -1,0 +1,225 @@
+/**
+ * One machine of the simulated cluster: a disk and a wall clock that outlive the processes on it,
+ * and at most one process at a time, which is a production `Member` on simulated parts.
+ */
+import type { KvApi } from "../model/kv-api.ts";
+import { type MemberOptions, Member } from "../node/member.ts";
+import type { StorageEngine } from "../storage/engine.ts";
+import { LogEngine } from "../storage/log/log-engine.ts";
+import { assert, must } from "../util/assert.ts";
+import { type Uint32Source, randomBelow } from "../util/random.ts";
+import type { EventLog } from "./event-log.ts";
+import type { Plant } from "./planted-bugs.ts";
+import { processLogger } from "./process-logger.ts";
+import { SimulatedDisk } from "./simulated-disk.ts";
+import type { SimulatedNetwork } from "./simulated-network.ts";
+import { SimulatedTransport } from "./simulated-transport.ts";
+import { type MachinePlace, type SimulationOptions, fork } from "./swarm.ts";
+import { ProcessClock, type VirtualTime, type WallClock } from "./virtual-clock.ts";
+
+export interface MachineDeps {
+  readonly time: VirtualTime;
+  readonly network: SimulatedNetwork;
+  readonly log: EventLog;
+  readonly rng: Uint32Source;
+  /** A bug put in on purpose. */
+  readonly plant: Plant | undefined;
+  /** A member that was started serves. */
+  readonly onReady: (machine: SimulatedMachine) => void;
+  /** A member that was started gave up. */
+  readonly onStartFailure: (machine: SimulatedMachine, error: unknown) => void;
+}
+
+/** `power`: unsynced data may be lost; `kill`: only the process dies. */
+export type CrashKind = "power" | "kill";
+
+/** One life of the member. */
+export interface Process {
+  readonly clock: ProcessClock;
+  readonly member: Member;
+  /** The data plane that clients get: the member's, or a planted one. */
+  readonly kv: KvApi;
+  /** The store as it is, whatever is planted in front of it. */
+  readonly engine: StorageEngine;
+  readonly transport: SimulatedTransport | undefined;
+  /** `start` has resolved and `stop` was not called. */
+  readonly isReady: boolean;
+}
+
+type MutableProcess = { -readonly [K in keyof Process]: Process[K] };
+
+export class SimulatedMachine {
+  readonly index: number;
+  readonly address: string;
+  readonly place: MachinePlace;
+  readonly wall: WallClock;
+  readonly #deps: MachineDeps;
+  readonly #options: SimulationOptions;
+  #disk: SimulatedDisk | undefined;
+  #diskAfter: "power" | "kill" = "kill";
+  #process: MutableProcess | undefined;
+
+  constructor(index: number, deps: MachineDeps, options: SimulationOptions) {
+    this.index = index;
+    this.address = addressOf(index);
+    this.place = must(options.machines[index], "each machine has a place");
+    this.wall = { skewMs: this.place.skewMs };
+    this.#deps = deps;
+    this.#options = options;
+  }
+
+  /** The process, whether it serves yet or not. */
+  get process(): Process | undefined {
+    return this.#process;
+  }
+
+  get isReady(): boolean {
+    return this.#process?.isReady === true;
+  }
+
+  get isFrozen(): boolean {
+    return this.#process?.clock.isFrozen === true;
+  }
+
+  /** Starts a process. Its end of starting is told through `onReady` or `onStartFailure`. */
+  start(): void {
+    assert(this.#process === undefined, "one process at a time");
+    this.#note("start");
+    const process = this.#boot();
+    this.#process = process;
+    const isCurrent = (): boolean => this.#process === process;
+    process.member.start().then(
+      () => {
+        if (!isCurrent()) return;
+        process.isReady = true;
+        this.#note("ready");
+        this.#deps.onReady(this);
+      },
+      (error: unknown) => {
+        if (!isCurrent()) return;
+        this.#process = undefined;
+        this.#deps.onStartFailure(this, error);
+      },
+    );
+  }
+
+  /** Ends the process without warning. `kernelLives` tells whether its peers are told. */
+  crash(kind: CrashKind, kernelLives: boolean): void {
+    const process = must(this.#process, "a process to crash");
+    this.#note("crash", kind, kernelLives ? "reset" : "silent");
+    this.#process = undefined;
+    process.clock.kill();
+    process.transport?.crashed(kernelLives);
+    this.#diskAfter = kind;
+  }
+
+  /** Stops the process in good order; resolves when it has ended. */
+  async stop(): Promise<void> {
+    const process = must(this.#process, "a process to stop");
+    this.#note("stop");
+    process.isReady = false;
+    await process.member.stop();
+    if (this.#process !== process) return;
+    this.#note("stopped", process.clock.pendingTimers);
+    assert(process.clock.pendingTimers === 0, () => `member ${this.index} stopped and left timers`);
+    process.clock.kill();
+    this.#process = undefined;
+    this.#diskAfter = "kill";
+  }
+
+  freeze(): void {
+    this.#note("freeze");
+    this.#process?.clock.freeze();
+  }
+
+  thaw(): void {
+    if (!this.isFrozen) return;
+    this.#note("thaw");
+    this.#process?.clock.thaw(randomBelow(this.#deps.rng, 2) === 0 ? "timer" : "input");
+  }
+
+  #note(event: string, ...fields: (string | number)[]): void {
+    this.#deps.log.record(this.#deps.time.nowMs, event, [this.index, ...fields]);
+  }
+
+  #boot(): MutableProcess {
+    const { time, network, log, plant } = this.#deps;
+    const rng = fork(this.#deps.rng);
+    const { timerLatenessMs } = this.#options;
+    const clock = new ProcessClock({ time, rng: fork(rng), wall: this.wall }, { timerLatenessMs });
+    const disk = this.#diskFor(clock);
+    this.#disk = disk;
+    const logger = processLogger(this.#deps, this.index);
+    const engine = new LogEngine({ disk, clock, logger }, this.#options.engine);
+    const bug = { clock, rng: fork(rng) };
+    let transport: SimulatedTransport | undefined;
+    const member = new Member(
+      {
+        clock,
+        rng,
+        logger,
+        disk,
+        makeEngine: () => plant?.engine?.(engine, bug) ?? engine,
+        makeTransport: (self) => {
+          const options = { ...self, address: this.address };
+          transport = new SimulatedTransport(
+            { time, network, log, clock, rng: fork(rng) },
+            options,
+          );
+          return transport;
+        },
+      },
+      memberOptions(this.place, this.#options),
+    );
+    const kv = plant?.kv?.(member.kv, bug) ?? member.kv;
+    return {
+      clock,
+      member,
+      kv,
+      engine,
+      isReady: false,
+      get transport() {
+        return transport;
+      },
+    };
+  }
+
+  #diskFor(clock: ProcessClock): SimulatedDisk {
+    if (this.#disk === undefined) {
+      const { syncDelayMs } = this.#options;
+      return new SimulatedDisk({ clock, rng: fork(this.#deps.rng) }, { syncDelayMs });
+    }
+    return this.#diskAfter === "power" ? this.#disk.crash(clock) : this.#disk.killProcess(clock);
+  }
+}
+
+export function addressOf(index: number): string {
+  return `10.0.0.${index + 1}:7000`;
+}
+
+function memberOptions(place: MachinePlace, options: SimulationOptions): MemberOptions {
+  return {
+    clusterName: "simulated",
+    dc: place.dc,
+    rack: place.rack,
+    weight: 1,
+    seeds: [addressOf(0), addressOf(1)],
+    numTokens: options.numTokens,
+    initialToken: [],
+    readTimeoutMs: options.requestTimeoutMs,
+    writeTimeoutMs: options.requestTimeoutMs,
+    speculativeRetryMs: options.speculativeRetryMs,
+    gossipIntervalMs: 200,
+    phiConvictThreshold: 8,
+    keyBytesMax: 1024,
+    valueBytesMax: 4096,
+    inFlightBytesMax: options.inFlightBytesMax,
+    snitch: "simulated",
+    releaseVersion: "0.0.0",
+    host: {
+      nodeVersion: "simulated",
+      dataDirectory: undefined,
+      memory: () => ({ heapUsedBytes: 0, heapTotalBytes: 0, rssBytes: 0 }),
+    },
+  };
+}

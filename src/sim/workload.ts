@@ -1,0 +1,253 @@
+/**
+ * Clients: each asks a member that serves for something, waits for the answer, thinks, and asks
+ * again. Everything they send and hear goes into the history.
+ *
+ * Keys are few and partly hot, so that operations meet; levels are mixed, because what holds between
+ * a write and a read depends on both.
+ */
+import type { KvError } from "../model/kv-error.ts";
+import type { Receipt, VersionedValue } from "../model/kv-api.ts";
+import type { Version } from "../model/version.ts";
+import { must } from "../util/assert.ts";
+import { type Uint32Source, randomChoice, randomFraction } from "../util/random.ts";
+import type { Instant, Operation, ReadRecord } from "./history.ts";
+import type { Recorder } from "./recorder.ts";
+import { type Process, type SimulatedMachine, addressOf } from "./simulated-machine.ts";
+import type { SimulationOptions } from "./swarm.ts";
+import { identify, makeValue } from "./values.ts";
+import type { VirtualTime } from "./virtual-clock.ts";
+import { type Wish, bytesOf, drawWish, splitKey, wholeRead } from "./wishes.ts";
+
+/** What a request may need beyond its own timeouts: ticks, late timers, one pause of the process. */
+const SLACK_MS = 600;
+/** A client that finds no member to ask looks again after this. */
+const RETRY_MS = 25;
+
+export interface WorkloadDeps {
+  readonly time: VirtualTime;
+  readonly rng: Uint32Source;
+  readonly recorder: Recorder;
+  readonly machines: readonly SimulatedMachine[];
+}
+
+/** An operation that waits for its answer. */
+interface Waiting {
+  readonly process: Process;
+  readonly cut: () => void;
+}
+
+export class Workload {
+  readonly #deps: WorkloadDeps;
+  readonly #options: SimulationOptions;
+  readonly #waiting = new Set<Waiting>();
+  #lastId = 0;
+  #remaining = 0;
+  #activeClients = 0;
+
+  constructor(deps: WorkloadDeps, options: SimulationOptions) {
+    this.#deps = deps;
+    this.#options = options;
+  }
+
+  /** All clients have done what they wanted. */
+  get isDone(): boolean {
+    return this.#activeClients === 0;
+  }
+
+  get waitingCount(): number {
+    return this.#waiting.size;
+  }
+
+  start(): void {
+    const { clients, operations } = this.#options.workload;
+    this.#remaining = operations;
+    this.#activeClients = clients;
+    for (let client = 0; client < clients; client++) this.#think();
+  }
+
+  /** Clients finish what they do and ask for nothing more. */
+  end(): void {
+    this.#remaining = 0;
+  }
+
+  /** A process has crashed: its clients see their connections break. */
+  crashed(process: Process): void {
+    for (const waiting of this.#waiting) if (waiting.process === process) waiting.cut();
+  }
+
+  /** Nobody will answer any more: what still waits is recorded as never answered. */
+  giveUp(): void {
+    for (const waiting of this.#waiting) waiting.cut();
+  }
+
+  /** One read at level ALL, outside the workload; resolves with the error, if there was one. */
+  readAll(machine: SimulatedMachine, key: string): Promise<string | undefined> {
+    return new Promise((resolve) => this.#ask(machine, wholeRead(key), resolve));
+  }
+
+  #think(): void {
+    const { time, rng } = this.#deps;
+    const { thinkMeanMs } = this.#options.workload;
+    time.schedule(time.nowMs + 2 * thinkMeanMs * randomFraction(rng), () => this.#next());
+  }
+
+  #next(): void {
+    if (this.#remaining <= 0) {
+      this.#activeClients--;
+      return;
+    }
+    const { time, rng, machines } = this.#deps;
+    const machine = randomChoice(
+      rng,
+      machines.filter(({ isReady, isFrozen }) => isReady && !isFrozen),
+    );
+    if (machine === undefined) {
+      time.schedule(time.nowMs + RETRY_MS, () => this.#next());
+      return;
+    }
+    this.#remaining--;
+    this.#ask(machine, drawWish(rng, this.#options), () => this.#think());
+  }
+
+  #ask(machine: SimulatedMachine, wish: Wish, done: (error: string | undefined) => void): void {
+    const process = must(machine.process, "a member that serves has a process");
+    const { recorder } = this.#deps;
+    const asked: Asked = {
+      id: ++this.#lastId,
+      wish,
+      machine,
+      process,
+      invoked: recorder.instant(),
+      frozenMs: process.clock.frozenMs,
+      expiresAtMs: wish.ttlMs > 0 ? Math.floor(process.kv.nowMs()) + wish.ttlMs : 0,
+    };
+    const waiting: Waiting = { process, cut: () => settle({ isCut: process.clock.isDead }) };
+    // Answers may come twice when a bug is there; the first one counts, as for a real client.
+    const settle = (answer: Answer): void => {
+      if (!this.#waiting.delete(waiting)) return;
+      recorder.operation(this.#recordOf(asked, answer));
+      done(answer.error?.code);
+    };
+    this.#waiting.add(waiting);
+    if (wish.kind === "get") this.#read(asked, settle);
+    else this.#write(asked, settle);
+  }
+
+  #read({ wish, process }: Asked, answered: (answer: Answer) => void): void {
+    const [keyspace, key] = splitKey(wish.key);
+    const request = { keyspace, key: bytesOf(key), consistency: wish.level };
+    process.kv.read(request, {
+      read: (found, receipt) => answered({ receipt: copied(receipt), found: foundOf(found) }),
+      failed: (error) => answered({ error }),
+    });
+  }
+
+  #write({ id, wish, process, expiresAtMs }: Asked, answered: (answer: Answer) => void): void {
+    const [keyspace, name] = splitKey(wish.key);
+    const key = bytesOf(name);
+    const value = wish.kind === "put" ? makeValue(id, wish.valueBytes) : undefined;
+    process.kv.write(
+      {
+        keyspace,
+        key,
+        value,
+        consistency: wish.level,
+        durability: wish.durability,
+        expiresAtMs: expiresAtMs === 0 ? undefined : expiresAtMs,
+      },
+      {
+        written: (receipt) => answered({ receipt: copied(receipt) }),
+        failed: (error) => answered({ error }),
+      },
+    );
+    // Bytes of a request are borrowed until the call returns, not longer.
+    key.fill(0xdb);
+    value?.fill(0xdb);
+  }
+
+  #recordOf(asked: Asked, answer: Answer): Operation {
+    const { id, wish, machine, process, invoked, frozenMs, expiresAtMs } = asked;
+    const { error, receipt, isCut } = answer;
+    const common = {
+      id,
+      key: wish.key,
+      member: machine.index,
+      level: wish.level,
+      invoked,
+      completed: isCut === undefined ? this.#deps.recorder.instant() : undefined,
+      waitedMs: this.#deps.time.nowMs - invoked.atMs - (process.clock.frozenMs - frozenMs),
+      limitMs: this.#limitMs,
+      isCut: isCut === true,
+      error: error?.code,
+    };
+    if (wish.kind === "get") {
+      return {
+        ...common,
+        kind: "get",
+        outcome: receipt === undefined ? "failed" : "ok",
+        seen: receipt?.version,
+        found: answer.found,
+        wallMs: process.clock.wallMs(),
+      };
+    }
+    return {
+      ...common,
+      kind: wish.kind,
+      durability: wish.durability,
+      expiresAtMs,
+      outcome: receipt === undefined ? (error?.outcome ?? "unknown") : "ok",
+      version: receipt?.version,
+      answeredBy: receipt?.answeredBy.map(indexOfAddress) ?? [],
+    };
+  }
+
+  get #limitMs(): number {
+    const { requestTimeoutMs, speculativeRetryMs, timerLatenessMs } = this.#options;
+    return requestTimeoutMs + speculativeRetryMs + SLACK_MS + 100 * timerLatenessMs;
+  }
+}
+
+/** One operation on its way. */
+interface Asked {
+  readonly id: number;
+  readonly wish: Wish;
+  readonly machine: SimulatedMachine;
+  readonly process: Process;
+  readonly invoked: Instant;
+  /** How long the process had been frozen by then. */
+  readonly frozenMs: number;
+  readonly expiresAtMs: number;
+}
+
+interface Answer {
+  readonly receipt?: Receipt;
+  readonly found?: ReadRecord["found"];
+  readonly error?: KvError;
+  /** Set when there was no answer: whether a crash is the reason. */
+  readonly isCut?: boolean;
+}
+
+/** -1 for an address that no machine has. */
+function indexOfAddress(address: string): number {
+  const index = Number(/^10\.0\.0\.(\d+):/.exec(address)?.[1] ?? 0) - 1;
+  return addressOf(index) === address ? index : -1;
+}
+
+/** Receipts are live: what counts is what they say now. */
+function copied({ version, answeredBy }: Receipt): Receipt {
+  return { version: plain(version), answeredBy: [...answeredBy] };
+}
+
+function plain(version: Version | undefined): Version | undefined {
+  return version && { timestamp: version.timestamp, writer: version.writer };
+}
+
+function foundOf(found: VersionedValue | undefined): ReadRecord["found"] {
+  if (found === undefined) return undefined;
+  const { timestamp, writer } = found.version;
+  return {
+    identity: identify(found.value),
+    version: { timestamp, writer },
+    expiresAtMs: found.expiresAtMs,
+  };
+}
