@@ -17,14 +17,12 @@ describe("RespWriter", () => {
     ["bulk", (w) => w.bulk(Buffer.from("a\r\nb")), "$4\r\na\r\nb\r\n", "$4\r\na\r\nb\r\n"],
     ["text", (w) => w.text("é"), "$2\r\n\xc3\xa9\r\n", "$2\r\n\xc3\xa9\r\n"],
     ["nil", (w) => w.nil(), "$-1\r\n", "_\r\n"],
-    ["nil array", (w) => w.nilArray(), "*-1\r\n", "_\r\n"],
     ["array", (w) => w.array(2), "*2\r\n", "*2\r\n"],
     ["map", (w) => w.map(2), "*4\r\n", "%2\r\n"],
     ["set", (w) => w.set(2), "*2\r\n", "~2\r\n"],
     ["push", (w) => w.push(2), "*2\r\n", ">2\r\n"],
     ["double", (w) => w.double(1.5), "$3\r\n1.5\r\n", ",1.5\r\n"],
     ["infinity", (w) => w.double(-Infinity), "$4\r\n-inf\r\n", ",-inf\r\n"],
-    ["true", (w) => w.boolean(true), ":1\r\n", "#t\r\n"],
     ["verbatim", (w) => w.verbatim("hi"), "$2\r\nhi\r\n", "=6\r\ntxt:hi\r\n"],
   ])("%s in both dialects", (_, fill, resp2, resp3) => {
     expect(written(2, fill)).toBe(resp2);

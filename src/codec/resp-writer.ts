@@ -19,7 +19,6 @@ const MAP = 0x25;
 const SET = 0x7e;
 const PUSH = 0x3e;
 const COMMA = 0x2c;
-const HASH = 0x23;
 const EQUALS = 0x3d;
 const ZERO = 0x30;
 
@@ -30,7 +29,6 @@ const LOOP_BYTES = 24;
 const HEAD_BYTES = 24;
 
 const NIL2 = ascii("$-1\r\n");
-const NIL_ARRAY2 = ascii("*-1\r\n");
 const NIL3 = ascii("_\r\n");
 const OK = ascii("+OK\r\n");
 
@@ -92,10 +90,6 @@ export class RespWriter {
     this.encoded(this.protocol === 3 ? NIL3 : NIL2);
   }
 
-  nilArray(): void {
-    this.encoded(this.protocol === 3 ? NIL3 : NIL_ARRAY2);
-  }
-
   array(count: number): void {
     this.#head(ARRAY, count);
   }
@@ -118,11 +112,6 @@ export class RespWriter {
     const text = doubleText(value);
     if (this.protocol === 3) this.#line(COMMA, text);
     else this.text(text);
-  }
-
-  boolean(value: boolean): void {
-    if (this.protocol === 3) this.#line(HASH, value ? "t" : "f");
-    else this.integer(value ? 1 : 0);
   }
 
   /** Text for people to read. */

@@ -23,14 +23,14 @@ export interface ExpiryUnit {
   readonly isAbsolute: boolean;
 }
 
-export const EXPIRY_UNITS = {
+type ExpiryWord = "ex" | "px" | "exat" | "pxat";
+
+export const EXPIRY_UNITS: Readonly<Record<ExpiryWord, ExpiryUnit>> = {
   ex: { milliseconds: 1000, isAbsolute: false },
   px: { milliseconds: 1, isAbsolute: false },
   exat: { milliseconds: 1000, isAbsolute: true },
   pxat: { milliseconds: 1, isAbsolute: true },
-} as const satisfies Readonly<Record<string, ExpiryUnit>>;
-
-type ExpiryWord = keyof typeof EXPIRY_UNITS;
+};
 
 const EXPIRY_WORDS = Object.keys(EXPIRY_UNITS) as readonly ExpiryWord[];
 

@@ -45,7 +45,7 @@ export interface SeenOperation {
  * decides: at once, or later and in any order.
  */
 export class FakeKv implements KvApi {
-  readonly cells = new Map<string, StoredValue>();
+  readonly cells: Map<string, StoredValue> = new Map();
   readonly seen: SeenOperation[] = [];
   keyspaces: readonly string[] = ["default", "other"];
   clockMs = 1_000_000;

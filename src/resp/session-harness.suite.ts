@@ -16,7 +16,7 @@ import { TurnEnd } from "./turn-end.ts";
 export type Reply = number | string | null | boolean | Reply[] | { readonly [key: string]: Reply };
 
 export class SessionHarness {
-  readonly kv = new FakeKv();
+  readonly kv: FakeKv = new FakeKv();
   readonly session: Session;
   readonly logged: string[] = [];
   isReadingPaused = false;

@@ -89,7 +89,7 @@ function replyInfo(call: Call, specs: readonly (CommandSpec | undefined)[]): voi
   const writer = call.open();
   writer.array(specs.length);
   for (const spec of specs) {
-    if (spec === undefined) writer.nilArray();
+    if (spec === undefined) writer.nil();
     else writeInfo(writer, spec);
   }
   call.close();

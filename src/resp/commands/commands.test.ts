@@ -225,7 +225,7 @@ describe("consistency", () => {
     ]);
   });
 
-  test.each<[string, Reply | RegExp]>([
+  test.each<[string, unknown]>([
     ["WITH QUORUM PING", "+PONG"],
     ["WITH QUORUM WITH ONE GET a", "-ERR WITH cannot be nested"],
     ["WITH QUORUM GET", "-ERR wrong number of arguments for 'get' command"],
@@ -233,16 +233,17 @@ describe("consistency", () => {
     ["WITH QUORUM NOSUCH x", "-ERR unknown command 'NOSUCH', with args beginning with: 'x' "],
     [
       "WITH MOST GET a",
-      /^-ERR unknown consistency level 'MOST', expected one of ANY, .* or a number/,
+      expect.stringMatching(
+        /^-ERR unknown consistency level 'MOST', expected one of ANY, .* or a number/,
+      ),
     ],
-    ["CONSISTENCY 0", /^-ERR unknown consistency level '0'/],
-    ["CONSISTENCY ANY", /^-ERR level ANY cannot be used for reads/],
+    ["CONSISTENCY 0", expect.stringMatching(/^-ERR unknown consistency level '0'/)],
+    ["CONSISTENCY ANY", expect.stringMatching(/^-ERR level ANY cannot be used for reads/)],
     ["CONSISTENCY READ ONE TWO", SYNTAX],
     ["CONSISTENCY", ["read", "ONE", "write", "QUORUM"]],
     ["CONSISTENCY WRITE", "QUORUM"],
   ])("%s", async (command, reply) => {
-    const expected = reply instanceof RegExp ? expect.stringMatching(reply) : reply;
-    expect(await lastOf(command)).toEqual(expected);
+    expect(await lastOf(command)).toEqual(reply);
   });
 });
 
