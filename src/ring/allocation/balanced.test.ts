@@ -1,0 +1,98 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { SeededRng } from "../../util/random.ts";
+import type { RingMember } from "./allocation.ts";
+import { allocateBalanced } from "./balanced.ts";
+import { allocateCassandra } from "./cassandra.ts";
+import { growRing, spreadOf, type Growth } from "./growth.ts";
+import { MURMUR3_SPACE, RANDOM_SPACE } from "./token-space.ts";
+
+const grow = (overrides: Partial<Growth>): RingMember[] =>
+  growRing({
+    space: MURMUR3_SPACE,
+    allocate: allocateBalanced,
+    rf: 3,
+    tokensPerWeight: 8,
+    members: Array.from({ length: 12 }, () => ({ rack: "r0", weight: 1 })),
+    rng: new SeededRng(7),
+    ...overrides,
+  });
+
+const dealt = (count: number, racks: number) =>
+  Array.from({ length: count }, (_, index) => ({ rack: `r${index % racks}`, weight: 1 }));
+
+describe("the balanced allocator", () => {
+  it("is at least a quarter closer than Cassandra's, for one rack", () => {
+    for (const tokensPerWeight of [8, 16]) {
+      const ours = grow({ tokensPerWeight });
+      const theirs = grow({ tokensPerWeight, allocate: allocateCassandra });
+      expect(spreadOf(ours, 3)).toBeLessThan(0.75 * spreadOf(theirs, 3));
+    }
+  });
+
+  it("balances members of weight 1, 2 and 4 with tokens in proportion", () => {
+    const members = Array.from({ length: 12 }, (_, index) => ({
+      rack: "r0",
+      weight: [1, 2, 4][index % 3]!,
+    }));
+    expect(spreadOf(grow({ members }), 3)).toBeLessThan(0.06);
+  });
+
+  it.each([2, 3, 4, 5])("balances %d racks, which Cassandra refuses or treats apart", (racks) => {
+    const ring = grow({ members: dealt(3 * racks, racks), tokensPerWeight: 16 });
+    expect(spreadOf(ring, 3)).toBeLessThan(0.12);
+  });
+
+  it("repairs the balance after members were removed", () => {
+    const ring = grow({ members: dealt(12, 1), tokensPerWeight: 16 });
+    const rest = ring.filter((_, index) => ![2, 5, 6].includes(index));
+    const refilled = grow({ members: dealt(3, 1), tokensPerWeight: 16, existing: rest });
+    expect(spreadOf(refilled, 3)).toBeLessThan(0.08);
+  });
+
+  it("gives free tokens for any racks, RF, weights and ring", () => {
+    fc.assert(
+      fc.property(
+        fc.record({
+          racks: fc.array(fc.nat(3), { minLength: 1, maxLength: 6 }),
+          rf: fc.integer({ min: 1, max: 5 }),
+          tokensPerWeight: fc.integer({ min: 1, max: 5 }),
+          seed: fc.nat(),
+          isRandom: fc.boolean(),
+        }),
+        ({ racks, rf, tokensPerWeight, seed, isRandom }) => {
+          const space = isRandom ? RANDOM_SPACE : MURMUR3_SPACE;
+          const members = racks.map((rack, index) => ({
+            rack: `r${rack}`,
+            weight: 1 + (index % 2),
+          }));
+          const rng = new SeededRng(seed);
+          const ring = grow({ space, members, rf, tokensPerWeight, rng });
+          const tokens = ring.flatMap((member) => member.tokens);
+          expect(new Set(tokens).size).toBe(tokens.length);
+          expect(tokens.every((token) => space.isValid(token))).toBe(true);
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  it("gives the same tokens for the same seed", () => {
+    const rings = [1, 2].map(() => grow({ members: dealt(5, 1), rng: new SeededRng(3) }));
+    expect(rings[0]).toEqual(rings[1]);
+  });
+
+  it("steps over tokens of another datacenter", () => {
+    const joining = { id: "x", dc: "dc1", rack: "r0", weight: 1 };
+    const request = {
+      space: MURMUR3_SPACE,
+      joining,
+      tokenCount: 2,
+      replication: { kind: "network", rf: { dc1: 3, dc2: 3 } } as const,
+    };
+    const alone = allocateBalanced({ ...request, members: [], rng: new SeededRng(3) });
+    const remote = { ...joining, id: "y", dc: "dc2", tokens: alone };
+    const beside = allocateBalanced({ ...request, members: [remote], rng: new SeededRng(3) });
+    expect(beside).toEqual(alone.map((token) => token + 1n));
+  });
+});
