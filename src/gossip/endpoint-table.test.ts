@@ -110,6 +110,17 @@ describe("endpoint table", () => {
     expect(b.get("a")?.lastProgressMs).toBe(8);
   });
 
+  test("late news does not bring an old state back", () => {
+    const [a, b] = [table("a"), table("b")];
+    a.set("LOAD", "old");
+    const late = snapshotOf(a.self, 0);
+    a.set("LOAD", "new");
+    a.beat();
+    exchange(a, b);
+    expect(b.merge(late, 0)).toMatchObject({ hasProgressed: false, names: [] });
+    expect(b.get("a")?.states.get("LOAD")?.value).toBe("new");
+  });
+
   test("in whatever order exchanges happen, nothing is ever lost or invented", () => {
     const ids = ["a", "b", "c", "d"];
     const index = fc.nat({ max: 3 });

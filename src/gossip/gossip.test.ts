@@ -189,6 +189,18 @@ describe("spreading", () => {
     expect(names?.toSorted()).toEqual(["far_right", "left", "right"]);
   });
 
+  test("an offer of a layout that loses is not handed on", () => {
+    const world = ringOf(3);
+    const offers = effectsOf(world.get(1), "send").filter(
+      ({ message }) => message.kind !== "syn" && message.offer !== undefined,
+    );
+    expect(offers.length).toBeGreaterThan(0);
+    const member = world.get(2);
+    const before = effectsOf(member, "layout").length;
+    for (const { message } of offers) member.input({ kind: "message", message });
+    expect(effectsOf(member, "layout")).toHaveLength(before);
+  });
+
   test("the same seed gives the same history", () => {
     const history = (): unknown => {
       const world = new World({ seed: 5, loss: 0.2 });
@@ -246,6 +258,40 @@ describe("failing and healing", () => {
       "5:2 shutdown",
     ]);
     expect(world.get(1).gossiper.phi(idOf(2), world.nowMs)).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  test("a late answer does not bring a member back that is down, nor one that stopped", () => {
+    const world = ringOf(4);
+    const late = effectsOf(world.get(3), "send").filter(({ message }) => message.kind === "ack");
+    const bye = effectsOf(world.get(4), "send").filter(({ message }) => message.kind === "ack");
+    world.get(4).input({ kind: "shutdown" });
+    world.crash(3);
+    world.crash(4);
+    world.run(60_000);
+    const fresh = world.start(5, { seeds: [1] });
+    world.run(10_000);
+    const ups = [world.get(1), fresh].map((member) => effectsOf(member, "up").length);
+    for (const { message } of late) world.get(1).input({ kind: "message", message });
+    for (const { message } of bye) {
+      world.get(1).input({ kind: "message", message });
+      fresh.input({ kind: "message", message });
+    }
+    expect([world.get(1), fresh].map((member) => effectsOf(member, "up").length)).toEqual(ups);
+    expect(world.get(1).seesUp()).toEqual([2, 5]);
+  });
+
+  test("a member that only the layout knows is called", () => {
+    const world = ringOf(3);
+    const { layout } = world.get(1).disk;
+    for (const number of [1, 2, 3]) world.crash(number);
+    world.hasRefusals = false;
+    const alone = world.restart(3, { seeds: [3] });
+    expect(alone.disk.layout?.version).toEqual(layout?.version);
+    world.run(20_000);
+    const called = effectsOf(alone, "send")
+      .filter(({ atMs }) => atMs > world.nowMs - 10_000)
+      .map(({ address }) => address);
+    expect(new Set(called)).toEqual(new Set([addressOf(1), addressOf(2)]));
   });
 
   test("a member that restarts is up again with a new generation", () => {
