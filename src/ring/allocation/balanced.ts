@@ -43,9 +43,9 @@ const LAMBDA = 1;
 const LAMBDA_COMPARED = 0.5;
 const COMPARED_POWER = 6;
 const DESCENT_PASSES_MAX = 4;
-const KICKS_MAX = 10;
+const KICKS_MAX = 40;
 /** Gaps evaluated per allocation, which bounds the time: about a microsecond each. */
-const EVALUATIONS_MAX = 200_000;
+const EVALUATIONS_MAX = 300_000;
 /** A token keeps at least this share of a gap away from its neighbours. */
 const MARGIN = 0.02;
 
