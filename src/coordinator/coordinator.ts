@@ -72,6 +72,7 @@ export interface CoordinatorOptions {
 
 const COUNT_PAGE = 2048;
 const BUSY_RETRY_MS = 50;
+const GENERATION_FACTOR = 0x9e37_79b1;
 
 export class Coordinator implements KvApi {
   readonly #deps: CoordinatorDeps;
@@ -116,9 +117,15 @@ export class Coordinator implements KvApi {
     return this.#context.inFlightBytes;
   }
 
-  /** Stamps versions with this member's id from now on. */
-  identify(memberId: string): void {
-    this.#context.writer = Number.parseInt(memberId.slice(0, 8), 16);
+  /**
+   * Stamps versions with this life of the member from now on. Each life has a stamp of its own: what
+   * the hybrid clock knows does not survive a restart, and with a wall clock that was set back the
+   * member would issue timestamps that it has issued before. (An odd factor maps different
+   * generations to different stamps.)
+   */
+  identify(memberId: string, generation: number): void {
+    const id = Number.parseInt(memberId.slice(0, 8), 16);
+    this.#context.writer = (id + Math.imul(generation, GENERATION_FACTOR)) >>> 0;
   }
 
   /** Refuses requests of clients until `serve`; as a replica it goes on. */

@@ -275,7 +275,7 @@ export class TestCluster {
       onLayoutMismatch: () => {},
     };
     const coordinator = new Coordinator(deps, TEST_OPTIONS);
-    coordinator.identify(id);
+    coordinator.identify(id, 0);
     const peers = this.layout.members.map((member, to) => {
       const place = { ...member, memberId: member.id };
       return new Peer(place, to === index ? undefined : this.links[index]?.[to]);

@@ -6,7 +6,7 @@
 export interface Version {
   /** Microseconds since the Unix epoch from the hybrid logical clock: a safe integer. */
   readonly timestamp: number;
-  /** The coordinator that stamped it: an unsigned 32-bit number derived from its member id. */
+  /** Who stamped it: an unsigned 32-bit number, another one for each start of each coordinator. */
   readonly writer: number;
 }
 

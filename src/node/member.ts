@@ -196,7 +196,7 @@ export class Member {
     const identity = await takeIdentity(this.#deps, clusterName);
     const transport = this.#deps.makeTransport({ clusterName, memberId: identity.memberId });
     const address = await transport.start(this.#handler);
-    this.#coordinator.identify(identity.memberId);
+    this.#coordinator.identify(identity.memberId, identity.generation);
     const { dc, rack } = this.#options;
     const peers = new PeerDirectory(transport, { memberId: identity.memberId, address, dc, rack });
     const gossip = this.#makeGossip(identity, transport, address);
