@@ -40,7 +40,7 @@ import {
 } from "./record.ts";
 import { SEGMENT_HEADER_BYTES, type Segment } from "./segment.ts";
 import type { Segments } from "./segments.ts";
-import { SinkList } from "./sink-list.ts";
+import { SinkList } from "../sink-list.ts";
 
 export interface GroupCommitDeps {
   readonly disk: Disk;

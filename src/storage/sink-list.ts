@@ -1,5 +1,5 @@
 /** Puts that wait for the same event. Reused from batch to batch, so it takes no memory per put. */
-import type { PutSink } from "../engine.ts";
+import type { PutSink } from "./engine.ts";
 
 export class SinkList {
   readonly #sinks: (PutSink | undefined)[] = [];

@@ -1,0 +1,309 @@
+/**
+ * The LMDB engine: cells in a B+tree on disk, for data larger than memory.
+ *
+ * LMDB is a copy-on-write tree in a memory map: reads are cheap, snapshots free, a crash leads back to
+ * the last synced state; small random commits are dear. So the puts of a turn are collected and
+ * committed in one transaction (turn-commit.ts); until then reads find them in the collection.
+ * Counts for `stats` are kept in the same transactions as the cells.
+ */
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { type Database, type RootDatabase, open as openLmdb } from "lmdb";
+import type { Durability } from "../../model/consistency.ts";
+import type { Clock, Logger } from "../../model/deps.ts";
+import { must } from "../../util/assert.ts";
+import { contentHash } from "../content-hash.ts";
+import {
+  type CellHead,
+  type CellWrite,
+  CorruptRecordError,
+  type EngineStats,
+  type PutSink,
+  type RangeScan,
+  type RecoveryReport,
+  type StorageEngine,
+  type StoredCell,
+  type TokenSpan,
+} from "../engine.ts";
+import { compareCells } from "../merge-order.ts";
+import { StorageError } from "../storage-error.ts";
+import {
+  COLLISIONS_MAX,
+  type CellAddress,
+  asBuffer,
+  decodeHead,
+  decodeValue,
+  encodeKey,
+  encodeValue,
+  isLongKey,
+  isValueOf,
+} from "./lmdb-format.ts";
+import { LmdbScan } from "./lmdb-scan.ts";
+import { TurnCommit } from "./turn-commit.ts";
+
+export interface LmdbEngineDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export interface LmdbEngineOptions {
+  /** The directory of the database; created if it is not there. */
+  readonly directory: string;
+  /** With durability `interval`: the longest time between a commit and the sync after it. */
+  readonly syncIntervalMs: number;
+  /** How often a commit is tried again while the disk is full. */
+  readonly fullRetryMs: number;
+  /** Bytes collected before they are committed in the middle of a turn of the event loop. */
+  readonly batchBytes: number;
+  readonly keyBytesMax: number;
+  readonly valueBytesMax: number;
+}
+
+const DEFAULTS = {
+  syncIntervalMs: 1000,
+  fullRetryMs: 1000,
+  batchBytes: 4 * 1024 * 1024,
+  keyBytesMax: 64 * 1024,
+  valueBytesMax: 16 * 1024 * 1024,
+};
+
+const DATA_FILE = "data.mdb";
+const COUNTS_KEY = Buffer.from("counts");
+/** lmdb's flags for: committed when the call returns, synced later. */
+const COMMIT_WITHOUT_SYNC: number = 0x1_0002;
+
+/** `sync` exists since lmdb 2 and is missing in the types of the package. */
+type Root = RootDatabase<Buffer, Buffer> & {
+  sync(callback: (error?: Error | null) => void): void;
+};
+
+interface Collected {
+  readonly key: Buffer;
+  readonly value: Buffer;
+}
+
+interface Counts {
+  cells: number;
+  tombstones: number;
+  liveBytes: number;
+}
+
+export class LmdbEngine implements StorageEngine {
+  readonly name = "lmdb";
+  readonly #deps: LmdbEngineDeps;
+  readonly #options: LmdbEngineOptions;
+  readonly #commit: TurnCommit;
+  #root: Root | undefined;
+  #cells: Database<Buffer, Buffer> | undefined;
+  /** Puts of this turn by their LMDB key as a latin1 string. */
+  #collected = new Map<string, Collected>();
+  #collectedBytes = 0;
+  #counts: Counts = { cells: 0, tombstones: 0, liveBytes: 0 };
+  #openScans = 0;
+  #commits = 0;
+  #corruptRecords = 0;
+  #phase: "new" | "open" | "closing" | "closed" = "new";
+
+  constructor(
+    deps: LmdbEngineDeps,
+    options: Partial<LmdbEngineOptions> & Pick<LmdbEngineOptions, "directory">,
+  ) {
+    this.#deps = deps;
+    this.#options = { ...DEFAULTS, ...options };
+    this.#commit = new TurnCommit(
+      {
+        ...deps,
+        commit: () => this.#writeCollected(),
+        sync: (done) => this.#opened().sync((error) => done(error ?? undefined)),
+      },
+      this.#options,
+    );
+  }
+
+  open(): Promise<RecoveryReport> {
+    const path = this.#options.directory;
+    const encodings = { encoding: "binary", keyEncoding: "binary", cache: false } as const;
+    // The directory is a directory, even if its name has a dot in it.
+    const root = openLmdb<Buffer, Buffer>({ path, noSubdir: false, maxDbs: 4, ...encodings });
+    this.#root = root as Root;
+    this.#cells = this.#root.openDB<Buffer, Buffer>({ name: "cells-1", ...encodings });
+    const counts = this.#root.get(COUNTS_KEY);
+    if (counts !== undefined) this.#counts = JSON.parse(counts.toString()) as Counts;
+    this.#phase = "open";
+    const report = {
+      cells: this.#counts.cells,
+      recordsReplayed: 0,
+      bytesDropped: 0,
+      fromSnapshot: false,
+    };
+    this.#deps.logger.info("storage.opened", { engine: this.name, ...report });
+    return Promise.resolve(report);
+  }
+
+  put(write: CellWrite, durability: Durability, sink: PutSink): void {
+    const refusal = this.#refusal(write);
+    if (refusal !== undefined) {
+      sink.putFailed(refusal);
+      return;
+    }
+    const { key, found } = this.#find(write);
+    const hash = contentHash(write.value, write.expiresAtMs);
+    const isTombstone = write.value === undefined;
+    const present = found === undefined ? undefined : decodeHead(found);
+    const ranked = { ...write, isTombstone, contentHash: hash };
+    if (present === undefined || compareCells(ranked, present) > 0) {
+      this.#collect(key, encodeValue(write, hash));
+      this.#count(write, present);
+    }
+    this.#commit.acknowledge(durability, sink);
+    if (this.#collectedBytes >= this.#options.batchBytes) this.#commit.commitNow();
+  }
+
+  get(
+    keyspaceId: number,
+    tokenHi: number,
+    tokenLo: number,
+    key: Uint8Array,
+  ): StoredCell | undefined {
+    const { found } = this.#find({ keyspaceId, tokenHi, tokenLo, key });
+    return found === undefined ? undefined : this.#checked(found);
+  }
+
+  head(
+    keyspaceId: number,
+    tokenHi: number,
+    tokenLo: number,
+    key: Uint8Array,
+  ): CellHead | undefined {
+    const { found } = this.#find({ keyspaceId, tokenHi, tokenLo, key });
+    return found === undefined ? undefined : decodeHead(found);
+  }
+
+  scan(keyspaceId: number, span: TokenSpan, options: { readonly values: boolean }): RangeScan {
+    // The snapshot is one of committed transactions, so what was collected must be committed.
+    if (!this.#commit.commitNow()) throw must(this.#commit.refusal, "a failed commit has a reason");
+    this.#openScans++;
+    const deps = {
+      cells: this.#cellsDatabase(),
+      check: this.#checked,
+      onClose: () => this.#openScans--,
+    };
+    return new LmdbScan(deps, { keyspaceId, span, values: options.values });
+  }
+
+  async sync(): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#commit.acknowledge("fsync", { stored: resolve, putFailed: reject });
+    });
+  }
+
+  stats(): EngineStats {
+    return {
+      ...this.#counts,
+      diskBytes: statSync(join(this.#options.directory, DATA_FILE)).size,
+      corruptRecords: this.#corruptRecords,
+      details: {
+        commits: this.#commits,
+        syncs: this.#commit.syncs,
+        openScans: this.#openScans,
+        collectedBytes: this.#collectedBytes,
+      },
+    };
+  }
+
+  async close(): Promise<void> {
+    if (this.#phase !== "open") return;
+    this.#phase = "closing";
+    await new Promise<void>((resolve) => {
+      this.#commit.stop(resolve);
+    });
+    this.#phase = "closed";
+    await this.#opened().close();
+  }
+
+  #refusal(write: CellWrite): StorageError | undefined {
+    if (this.#phase !== "open") {
+      return new StorageError("CLOSED", `the store is not open, it is ${this.#phase}`);
+    }
+    const { keyBytesMax, valueBytesMax } = this.#options;
+    const valueBytes = write.value?.length ?? 0;
+    if (write.key.length > keyBytesMax) {
+      const text = `the key has ${write.key.length} bytes, at most ${keyBytesMax} are possible`;
+      return new StorageError("TOO_LARGE", text);
+    }
+    if (valueBytes > valueBytesMax) {
+      const text = `the value has ${valueBytes} bytes, at most ${valueBytesMax} are possible`;
+      return new StorageError("TOO_LARGE", text);
+    }
+    return this.#commit.refusal;
+  }
+
+  /** The LMDB key under which the cell is or would be, and what stands there. */
+  #find(address: CellAddress): { key: Buffer; found: Buffer | undefined } {
+    const attempts = isLongKey(address.key) ? COLLISIONS_MAX : 1;
+    for (let attempt = 0; attempt < attempts; attempt++) {
+      const key = encodeKey(address, attempt);
+      const found = this.#lookUp(key);
+      if (found === undefined || isValueOf(found, address.key)) return { key, found };
+    }
+    throw new Error(`more than ${COLLISIONS_MAX} long keys with one beginning and one hash`);
+  }
+
+  #lookUp(key: Buffer): Buffer | undefined {
+    if (this.#collected.size > 0) {
+      const collected = this.#collected.get(key.toString("latin1"));
+      if (collected !== undefined) return collected.value;
+    }
+    const found = this.#cellsDatabase().getBinaryFast(key);
+    return found === undefined ? undefined : asBuffer(found);
+  }
+
+  #collect(key: Buffer, value: Buffer): void {
+    this.#collected.set(key.toString("latin1"), { key, value });
+    this.#collectedBytes += key.length + value.length;
+  }
+
+  #count(write: CellWrite, replaced: CellHead | undefined): void {
+    const counts = this.#counts;
+    if (replaced === undefined) {
+      counts.cells++;
+      counts.liveBytes += write.key.length;
+    } else {
+      counts.liveBytes -= replaced.valueBytes;
+      if (replaced.isTombstone) counts.tombstones--;
+    }
+    counts.liveBytes += write.value?.length ?? 0;
+    if (write.value === undefined) counts.tombstones++;
+  }
+
+  #writeCollected(): void {
+    if (this.#collected.size === 0) return;
+    const root = this.#opened();
+    const cells = this.#cellsDatabase();
+    root.transactionSync(() => {
+      for (const { key, value } of this.#collected.values()) cells.putSync(key, value);
+      root.putSync(COUNTS_KEY, Buffer.from(JSON.stringify(this.#counts)));
+    }, COMMIT_WITHOUT_SYNC);
+    this.#commits++;
+    this.#collected = new Map();
+    this.#collectedBytes = 0;
+  }
+
+  /** LMDB has no checksums; the content hash tells whether the value is what was put. */
+  readonly #checked = (encoded: Buffer): StoredCell => {
+    const head = decodeHead(encoded);
+    const value = decodeValue(encoded);
+    if (contentHash(value, head.expiresAtMs) === head.contentHash) return { ...head, value };
+    this.#corruptRecords++;
+    this.#deps.logger.error("storage.corrupt_record", { file: DATA_FILE });
+    throw new CorruptRecordError(DATA_FILE, 0, "the content hash does not match");
+  };
+
+  #opened(): Root {
+    return must(this.#root, "the store is open");
+  }
+
+  #cellsDatabase(): Database<Buffer, Buffer> {
+    return must(this.#cells, "the store is open");
+  }
+}
