@@ -168,7 +168,7 @@ export class World {
   /** Shifts everybody's wall clock. */
   wallOffsetMs = 0;
   /** Members by number; a restarted one takes the place of its predecessor. */
-  readonly members = new Map<number, SimMember>();
+  readonly members: Map<number, SimMember> = new Map();
   /** True if the message is not to arrive. */
   isCut: (from: SimMember, to: SimMember) => boolean = () => false;
   /** False: a dead process's host is gone too, nothing refuses. */
