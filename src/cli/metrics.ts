@@ -26,6 +26,9 @@ interface MetricRow {
   readonly read: (sources: MetricsSources) => readonly Sample[];
 }
 
+/** Among the counters of the node, those that also fall. */
+const LEVELS: ReadonlySet<string> = new Set(["pending", "inFlightBytes"]);
+
 export const METRICS: readonly MetricRow[] = [
   {
     name: "dynaring_ready",
@@ -77,13 +80,20 @@ export const METRICS: readonly MetricRow[] = [
     read: ({ counters }) => [[counters()["pending"] ?? 0]],
   },
   {
+    name: "dynaring_in_flight_bytes",
+    help: "Keys and values of requests under way.",
+    labels: [],
+    kind: "gauge",
+    read: ({ counters }) => [[counters()["inFlightBytes"] ?? 0]],
+  },
+  {
     name: "dynaring_operations_total",
     help: "What this member did as coordinator and as replica.",
     labels: ["operation"],
     kind: "counter",
     read: ({ counters }) =>
       Object.entries(counters())
-        .filter(([name]) => name !== "pending")
+        .filter(([name]) => !LEVELS.has(name))
         .map(([name, value]) => [value, name]),
   },
   {
@@ -141,7 +151,10 @@ function addMetric(register: Registry, row: MetricRow, sources: MetricsSources):
     new Gauge({
       ...settings,
       collect() {
-        for (const [value, ...texts] of read(sources)) this.set(labelled(texts), value);
+        const samples = read(sources);
+        // Without labels it would show 0 where nothing is known.
+        if (samples.length === 0 && labels.length === 0) this.remove();
+        for (const [value, ...texts] of samples) this.set(labelled(texts), value);
       },
     });
     return;
@@ -150,8 +163,10 @@ function addMetric(register: Registry, row: MetricRow, sources: MetricsSources):
     ...settings,
     collect() {
       // The member counts; this only shows its sums.
+      const samples = read(sources);
       this.reset();
-      for (const [value, ...texts] of read(sources)) this.inc(labelled(texts), value);
+      if (samples.length === 0 && labels.length === 0) this.remove();
+      for (const [value, ...texts] of samples) this.inc(labelled(texts), value);
     },
   });
 }

@@ -20,13 +20,13 @@ import { KvError } from "../model/kv-error.ts";
 import { NEVER_EXPIRES } from "../model/version.ts";
 
 export class FakeKv implements KvApi {
-  readonly values = new Map<string, VersionedValue>();
+  readonly values: Map<string, VersionedValue> = new Map();
   readonly reads: ReadRequest[] = [];
   readonly writes: WriteRequest[] = [];
   /** Thrown at the next requests when set. */
   failure: KvError | undefined;
   /** Runs at the start of each request. */
-  onRequest: () => void = () => {};
+  onRequest: () => void = (): void => {};
 
   read(request: ReadRequest, sink: ReadSink): void {
     this.onRequest();

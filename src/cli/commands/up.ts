@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import type { CliContext } from "../context.ts";
 import { CliError, EXIT_CODES } from "../exit-codes.ts";
 import { StopSignals } from "../stop-signals.ts";
@@ -13,9 +13,16 @@ import {
   type Reporter,
   type RingFacts,
   TerminalReporter,
+  isUp,
 } from "../up/reporters.ts";
 import { shapeOf, writeRingFiles } from "../up/ring-directory.ts";
-import { DEFAULT_BASE_PORT, NODES_MAX, planRing } from "../up/ring-plan.ts";
+import {
+  BASE_PORT_MAX,
+  BASE_PORT_MIN,
+  DEFAULT_BASE_PORT,
+  NODES_MAX,
+  planRing,
+} from "../up/ring-plan.ts";
 
 const REFRESH_INTERVAL_MS = 1000;
 
@@ -23,26 +30,39 @@ export function addUpCommand(program: Command, context: CliContext): void {
   const command = program
     .command("up")
     .description("Start a whole ring on this machine and watch it; Ctrl-C stops it")
-    .option("--nodes <count>", `members, 1 to ${NODES_MAX} (default: 3, or as the data directory)`)
+    .option(
+      "--nodes <count>",
+      `members, 1 to ${NODES_MAX} (default: 3, or as the data directory)`,
+      wholeNumber(1, NODES_MAX),
+    )
     .option("--racks", "give every member a rack of its own")
     .option("--data-dir <directory>", "where data, configuration and logs live", ".dynaring")
     .option("--memory", "keep nothing on disk")
     .option(
       "--base-port <port>",
       "member i listens on this + i (RESP), + 1000 (internode), + 2000 (HTTP)",
-      String(DEFAULT_BASE_PORT),
+      wholeNumber(BASE_PORT_MIN, BASE_PORT_MAX),
+      DEFAULT_BASE_PORT,
     )
     .option("--json", "print JSON lines");
   command.action(() => runUp(context, command.opts()));
 }
 
 interface UpFlags {
-  readonly nodes?: string;
+  readonly nodes?: number;
   readonly racks?: boolean;
   readonly dataDir: string;
   readonly memory?: boolean;
-  readonly basePort: string;
+  readonly basePort: number;
   readonly json?: boolean;
+}
+
+function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`Expected a whole number from ${min} to ${max}.`);
+  };
 }
 
 async function runUp(context: CliContext, flags: UpFlags): Promise<void> {
@@ -51,9 +71,8 @@ async function runUp(context: CliContext, flags: UpFlags): Promise<void> {
   const signals = new StopSignals();
   signals.listen();
   try {
-    const nodes = flags.nodes === undefined ? undefined : Number(flags.nodes);
-    const shape = shapeOf(directory, { nodes, hasRacks: flags.racks });
-    const basePort = Number(flags.basePort);
+    const shape = shapeOf(directory, { nodes: flags.nodes, hasRacks: flags.racks });
+    const { basePort } = flags;
     const members = planRing({ ...shape, basePort, directory, isInMemory });
     writeRingFiles(directory, shape, members);
     const facts = { members, dataDirectory: isInMemory ? undefined : directory };
@@ -101,8 +120,11 @@ async function showUntil(
 ): Promise<void> {
   let isStopping = false;
   while (!isStopping) {
-    reporter.rows(await ring.rows());
-    if (!ring.isAlive) throw new CliError("failed", "every member has stopped");
+    const rows = await ring.rows();
+    reporter.rows(rows);
+    if (rows.every(({ state, ending }) => ending !== undefined && !isUp(state))) {
+      throw new CliError("failed", "every member has stopped");
+    }
     let timer: NodeJS.Timeout | undefined;
     const tick = new Promise<"tick">((done) => {
       timer = setTimeout(() => done("tick"), REFRESH_INTERVAL_MS);

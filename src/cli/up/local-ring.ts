@@ -25,8 +25,9 @@ export interface MemberRow {
   readonly ownership: number | undefined;
   /** Reads and writes that it has coordinated since it started. */
   readonly operations: number | undefined;
-  /** How its process ended, if it did, and the end of its log. */
+  /** How its process ended, if it did. A member that is up all the same was restarted by hand. */
   readonly ending: string | undefined;
+  /** The end of its log, if its process ended. */
   readonly lastLines: readonly string[];
 }
 
@@ -58,11 +59,6 @@ export class LocalRing {
 
   kill(): void {
     for (const { process } of this.#members) process.kill();
-  }
-
-  /** Whether any process of it still runs. */
-  get isAlive(): boolean {
-    return this.#members.some(({ process }) => process.ending === undefined);
   }
 
   /** How the members are, by their processes and by what one that answers says of all. */

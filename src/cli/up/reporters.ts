@@ -46,6 +46,7 @@ export function connectLines({ members: [first], dataDirectory }: RingFacts): re
 export class PlainReporter implements Reporter {
   readonly #write: Write;
   readonly #states = new Map<number, string>();
+  readonly #ended = new Set<number>();
 
   constructor(write: Write) {
     this.#write = write;
@@ -62,11 +63,14 @@ export class PlainReporter implements Reporter {
 
   rows(rows: readonly MemberRow[]): void {
     for (const row of rows) {
-      const { plan, pid, state, ending, lastLines } = row;
-      const text = ending === undefined ? state : `${state} (${ending})`;
+      const { plan, ending, lastLines } = row;
+      const text = `${row.state}: ${addresses(plan)}, ${processText(row)}`;
       if (this.#states.get(plan.number) === text) continue;
       this.#states.set(plan.number, text);
-      this.#line(`member ${plan.number} is ${text}: ${addresses(plan)}, pid ${pid ?? "?"}`);
+      this.#line(`member ${plan.number} is ${text}`);
+      if (ending === undefined || this.#ended.has(plan.number)) continue;
+      this.#ended.add(plan.number);
+      this.#line(`the end of ${plan.logFile}:`);
       for (const line of lastLines) this.#line(`  ${line}`);
     }
   }
@@ -152,8 +156,8 @@ export class TerminalReporter implements Reporter {
 
   rows(rows: readonly MemberRow[]): void {
     const rates = this.#rates.next(rows, this.#deps.nowMs());
-    const ends = rows.flatMap(({ plan, ending, lastLines }) =>
-      ending === undefined
+    const ends = rows.flatMap(({ plan, state, ending, lastLines }) =>
+      ending === undefined || isUp(state)
         ? []
         : [`Member ${plan.number} ${ending}. The end of ${plan.logFile}:`, ...lastLines, ""],
     );
@@ -205,21 +209,32 @@ export function memberTable(
     style: { head: [], border: [], compact: true },
     colAligns: ["right", "left", "right", "right", "right", "right", "right", "right", "left"],
   });
-  for (const { plan, pid, state, loadBytes, ownership, ending } of rows) {
+  for (const row of rows) {
+    const { plan, state, loadBytes, ownership } = row;
     const rate = rates.get(plan.number);
     table.push([
       plan.number,
-      state.startsWith("U") ? colors.green(state) : colors.red(state),
+      isUp(state) ? colors.green(state) : colors.red(state),
       plan.respPort,
       plan.httpPort,
       plan.internodePort,
       sizeText(loadBytes),
       percentText(ownership, 1),
       rate === undefined ? "?" : Math.round(rate),
-      ending ?? `pid ${pid ?? "?"}`,
+      processText(row),
     ]);
   }
   return table.toString();
+}
+
+/** Whether a state as nodetool writes it says that the member is up. */
+export function isUp(state: string): boolean {
+  return state.startsWith("U");
+}
+
+function processText({ pid, state, ending }: MemberRow): string {
+  if (ending === undefined) return `pid ${pid ?? "?"}`;
+  return isUp(state) ? "restarted by hand" : ending;
 }
 
 function addresses({ respPort, httpPort, internodePort }: MemberPlan): string {

@@ -3,15 +3,14 @@
  * for Redis, + 1000 for other members, + 2000 for HTTP: 6401, 7401, 8401 and so on.
  */
 import { join } from "node:path";
-import { CliError } from "../exit-codes.ts";
 
 export const DEFAULT_BASE_PORT = 6400;
 export const NODES_MAX = 32;
 const HOST = "127.0.0.1";
 const INTERNODE_OFFSET = 1000;
 const HTTP_OFFSET = 2000;
-const BASE_PORT_MIN = 1024;
-const BASE_PORT_MAX = 65_535 - HTTP_OFFSET - NODES_MAX;
+export const BASE_PORT_MIN = 1024;
+export const BASE_PORT_MAX: number = 65_535 - HTTP_OFFSET - NODES_MAX;
 
 export interface RingOptions {
   readonly nodes: number;
@@ -35,22 +34,8 @@ export interface MemberPlan {
   readonly config: Readonly<Record<string, unknown>>;
 }
 
-/** Throws CliError if the numbers cannot be used. */
 export function planRing(options: RingOptions): readonly MemberPlan[] {
-  const { nodes, basePort } = options;
-  if (!Number.isInteger(nodes) || nodes < 1 || nodes > NODES_MAX) {
-    throw new CliError(
-      "usage",
-      `--nodes is ${nodes}, expected a whole number from 1 to ${NODES_MAX}`,
-    );
-  }
-  if (!Number.isInteger(basePort) || basePort < BASE_PORT_MIN || basePort > BASE_PORT_MAX) {
-    throw new CliError(
-      "usage",
-      `--base-port is ${basePort}, expected a whole number from ${BASE_PORT_MIN} to ${BASE_PORT_MAX}`,
-    );
-  }
-  return Array.from({ length: nodes }, (_, index) => planMember(options, index + 1));
+  return Array.from({ length: options.nodes }, (_, index) => planMember(options, index + 1));
 }
 
 function planMember(options: RingOptions, number: number): MemberPlan {
