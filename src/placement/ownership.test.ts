@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { MAX_TOKEN, MIN_TOKEN } from "../ring/token.ts";
-import { evenTokens } from "../ring/tokens.ts";
+import { evenTokens } from "../ring/allocation/even.ts";
+import { MURMUR3_SPACE } from "../ring/allocation/token-space.ts";
 import { describeOwnership, effectiveOwnership, primaryOwnership } from "./ownership.ts";
 import { buildReplicaTable } from "./replica-table.ts";
 import type { Replication } from "./strategy.ts";
@@ -18,7 +19,11 @@ const ring = (
 describe("describeOwnership", () => {
   it("gives three evenly spaced tokens a third each, in six places as a 32-bit float", () => {
     const third = Math.fround(0.333333);
-    expect([...describeOwnership(evenTokens(3)).values()]).toEqual([third, third, third]);
+    expect([...describeOwnership(evenTokens(MURMUR3_SPACE, 3)).values()]).toEqual([
+      third,
+      third,
+      third,
+    ]);
   });
 
   it("counts a ring of 2^64 - 2, so that two close tokens look like the whole ring and nothing", () => {

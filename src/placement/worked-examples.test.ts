@@ -1,6 +1,8 @@
 /** The examples that the project's sources (seeds) work out, as far as they are about replicas. */
 import { describe, expect, it } from "vitest";
-import { evenTokens, randomTokens } from "../ring/tokens.ts";
+import { evenTokens } from "../ring/allocation/even.ts";
+import { MURMUR3_SPACE } from "../ring/allocation/token-space.ts";
+import { randomTokens } from "../ring/tokens.ts";
 import { SeededRng } from "../util/random.ts";
 import { type PlacementMember, type ReplicaTable, buildReplicaTable } from "./replica-table.ts";
 import { parseReplication } from "./strategy.ts";
@@ -32,7 +34,7 @@ function helpersOf(member: number, ring: ReplicaTable): readonly number[] {
 describe("replication (seed 004_8ac4267dc1ab63f8.txt)", () => {
   it("with factor 3 makes each member a replica of three ranges", () => {
     const ring = table(
-      evenTokens(6).map((token) => [token]),
+      evenTokens(MURMUR3_SPACE, 6).map((token) => [token]),
       3,
     );
     for (let member = 0; member < 6; member++) {
@@ -52,7 +54,7 @@ describe("replication (seed 004_8ac4267dc1ab63f8.txt)", () => {
 describe("rebuilding a member (seed 002_f63f9bce2325fc5d.txt)", () => {
   it("of six with one token each gets help from its neighbours only: 1, 3, 4 for node 2", () => {
     const ring = table(
-      evenTokens(6).map((token) => [token]),
+      evenTokens(MURMUR3_SPACE, 6).map((token) => [token]),
       3,
     );
     // Members are numbered from 1 in the seed. It takes one helper for each of the three ranges.
@@ -76,7 +78,7 @@ describe("rebuilding a member (seed 002_f63f9bce2325fc5d.txt)", () => {
 });
 
 describe("consistent hashing (seed 003_c5be78923d79028f.txt)", () => {
-  const four = evenTokens(4);
+  const four = evenTokens(MURMUR3_SPACE, 4);
 
   it("affects only the neighbours when a member leaves", () => {
     const before = table(

@@ -60,7 +60,7 @@ export interface HashPartitioner extends Partitioner<bigint> {
   size(left: bigint, right: bigint): number;
   /** The token that follows, around the end of the ring. */
   next(token: bigint): bigint;
-  /** The usual tokens of `count` members of equal share, ascending. */
+  /** The usual tokens of `count` members of equal share, ascending. Throws AllocationError. */
   even(count: number): readonly bigint[];
   /** The share that each token owns, rounded as the original prints it. Throws TokenError if empty. */
   ownership(tokens: Iterable<bigint>): ReadonlyMap<bigint, number>;

@@ -1,8 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { SeededRng } from "../util/random.ts";
-import { MAX_TOKEN, MIN_TOKEN, TokenError } from "./token.ts";
+import { MAX_TOKEN, TokenError } from "./token.ts";
 import {
-  evenTokens,
   explicitTokens,
   parseTokens,
   randomToken,
@@ -28,32 +27,6 @@ describe("tokens given by the operator", () => {
     expect(() => explicitTokens([1n, 2n], new Set([2n]))).toThrow(TokenError);
     expect(() => explicitTokens([2n ** 63n], new Set())).toThrow(TokenError);
     expect(explicitTokens([2n, 1n], new Set([3n]))).toEqual([1n, 2n]);
-  });
-});
-
-describe("evenly spaced tokens", () => {
-  it.each([
-    [1, [MIN_TOKEN]],
-    [3, [MIN_TOKEN, -3074457345618258603n, 3074457345618258602n]],
-    [4, [MIN_TOKEN, -(2n ** 62n), 0n, 2n ** 62n]],
-    [
-      6,
-      [
-        MIN_TOKEN,
-        -6148914691236517206n,
-        -3074457345618258604n,
-        -2n,
-        3074457345618258600n,
-        6148914691236517202n,
-      ],
-    ],
-  ])("for %i members are the published ones", (count, expected) => {
-    expect(evenTokens(count)).toEqual(expected);
-  });
-
-  it("move by the offset of a datacenter and come back in at the bottom", () => {
-    expect(evenTokens(3, 100n)).toEqual(evenTokens(3).map((token) => token + 100n));
-    expect(evenTokens(4, 2n ** 62n)).toEqual(evenTokens(4));
   });
 });
 

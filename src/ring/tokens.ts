@@ -1,17 +1,14 @@
 /**
- * The tokens of a new member, by the simple methods: given by the operator, evenly spaced, or
- * drawn at random. Allocators that look at the ring are in `allocation/`.
+ * The tokens of a new member, by the simple methods: given by the operator or drawn at random.
+ * Even spacing and the allocators that look at the ring are in `allocation/`.
  *
  * A weight scales the number of tokens: tokens are what a member owns the ring by, so one with
  * twice the tokens gets twice the data.
  *
- * Source: Cassandra `dht/BootStrapper`, the guide formula `i * floor(2^64 / n) - 2^63`.
+ * Source: Cassandra `dht/BootStrapper`.
  */
-import { assert } from "../util/assert.ts";
 import type { Uint32Source } from "../util/random.ts";
 import { MAX_TOKEN, MIN_TOKEN, TokenError, parseToken, tokenFromHalves } from "./token.ts";
-
-const RING_SIZE = 2n ** 64n;
 
 /** Reads `initial_token`: tokens separated by commas. Throws TokenError, also for a repeated token. */
 export function parseTokens(text: string): readonly bigint[] {
@@ -34,21 +31,6 @@ export function explicitTokens(
     seen.add(token);
   }
   return sorted(seen);
-}
-
-/**
- * `count` evenly spaced tokens, `i * floor(2^64 / count) - 2^63 + offset`.
- *
- * The first one, without an offset, is the reserved minimum; Cassandra accepts it and guides use
- * it. Give each datacenter its own offset: no token may be owned twice.
- */
-export function evenTokens(count: number, offset = 0n): readonly bigint[] {
-  assert(Number.isSafeInteger(count) && count > 0, () => `token count out of range: ${count}`);
-  const step = RING_SIZE / BigInt(count);
-  const tokens = Array.from({ length: count }, (_, index) =>
-    BigInt.asIntN(64, BigInt(index) * step + MIN_TOKEN + offset),
-  );
-  return sorted(tokens);
 }
 
 /** `count` random tokens, distinct and none of them taken, sorted. */

@@ -1,5 +1,5 @@
 import type { Uint32Source } from "../../util/random.ts";
-import { assert } from "../../util/assert.ts";
+import { dynomiteManagerToken } from "../allocation/sidecar-tokens.ts";
 import { type DynomiteHash, type Hash32, dynomiteHash } from "../dynomite-hashes.ts";
 import { taggedPart } from "../hash-tag.ts";
 import { type HashPartitioner, PartitionerError } from "../partitioner.ts";
@@ -11,13 +11,12 @@ import {
   bytesFromBigint,
   exactOwnership,
   parseInteger,
+  requireCount,
 } from "./numeric.ts";
 
 const RING_SIZE = 2n ** 32n;
-/** Dynomite-manager divides, and wraps at, one less than the size of the ring. */
-const MANAGER_RING = RING_SIZE - 1n;
-/** The absolute value of Java's hash code of "etimonyD", the name backwards. */
-const MANAGER_OFFSET = 1_383_429_731n;
+/** More than this would have no token each. */
+const SLOTS_MAX = 2 ** 32 - 1;
 
 export interface DynomiteOptions {
   /** Dynomite's `hash`; `murmur` by default. */
@@ -30,7 +29,7 @@ export interface DynomiteOptions {
  * Dynomite's ring of unsigned 32-bit tokens. Each rack is such a ring of its own, and tokens repeat
  * from rack to rack (RackPerReplica in `placement`).
  *
- * Source: Dynomite `src/hashkit/`, Dynomite-manager `TokenManager`.
+ * Source: Dynomite `src/hashkit/`.
  */
 export class DynomitePartitioner implements HashPartitioner {
   readonly name: string;
@@ -77,7 +76,10 @@ export class DynomitePartitioner implements HashPartitioner {
 
   /** The tokens that Dynomite-manager gives a rack of `count` slots. */
   even(count: number): readonly bigint[] {
-    const tokens = Array.from({ length: count }, (_, slot) => dynomiteManagerToken(count, slot));
+    requireCount(count, SLOTS_MAX);
+    const tokens = Array.from({ length: count }, (_, slot) =>
+      dynomiteManagerToken({ slot, slots: count }),
+    );
     return tokens.sort((a, b) => (a < b ? -1 : 1));
   }
 
@@ -106,23 +108,6 @@ export class DynomitePartitioner implements HashPartitioner {
     if (bytes.length !== 4) throw new TokenError(`${bytes.length} bytes`, "4 bytes");
     return bigintFromBytes(bytes);
   }
-}
-
-/**
- * The token that Dynomite-manager gives slot `slot` of a rack of `rackSize` slots. The offset is the
- * same in every region, on purpose: equal slots have equal tokens, so a replaced member can be
- * warmed up from the member of the same token in another rack.
- *
- * Source: Dynomite-manager `TokenManager.createToken`.
- */
-export function dynomiteManagerToken(rackSize: number, slot: number): bigint {
-  assert(
-    Number.isSafeInteger(rackSize) && rackSize > 0,
-    () => `rack size out of range: ${rackSize}`,
-  );
-  assert(Number.isSafeInteger(slot) && slot >= 0, () => `slot out of range: ${slot}`);
-  const step = MANAGER_RING / BigInt(rackSize);
-  return (step * BigInt(slot) + MANAGER_OFFSET) % MANAGER_RING;
 }
 
 function parseHashTag(text: string): readonly [number, number] {

@@ -1,11 +1,12 @@
 import type { Uint32Source } from "../../util/random.ts";
+import { evenTokens } from "../allocation/even.ts";
 import { MURMUR3_SPACE } from "../allocation/token-space.ts";
 import { Murmur3 } from "../murmur3.ts";
 import { describeOwnership } from "../ownership.ts";
 import type { HashPartitioner } from "../partitioner.ts";
 import { INT64_ORDER } from "../range.ts";
 import { MAX_TOKEN, MIN_TOKEN, TokenError, parseToken, tokenFromHalves } from "../token.ts";
-import { evenTokens, randomToken } from "../tokens.ts";
+import { randomToken } from "../tokens.ts";
 
 /**
  * The default since Cassandra 1.2, and ScyllaDB's: 64-bit tokens from MurmurHash3.
@@ -46,7 +47,7 @@ export class Murmur3Partitioner implements HashPartitioner {
   }
 
   even(count: number): readonly bigint[] {
-    return evenTokens(count);
+    return evenTokens(MURMUR3_SPACE, count);
   }
 
   ownership(tokens: Iterable<bigint>): ReadonlyMap<bigint, number> {

@@ -1,5 +1,6 @@
 /** What rings of integers share: reading numbers, exact shares, and a plain ring 0 .. width - 1. */
 import { assert } from "../../util/assert.ts";
+import { AllocationError } from "../allocation/allocation.ts";
 import { TokenError } from "../token.ts";
 
 /** Reads a decimal integer within the bounds; throws TokenError. */
@@ -10,6 +11,12 @@ export function parseInteger(text: string, minimum: bigint, maximum: bigint): bi
   const token = BigInt(trimmed);
   if (token < minimum || token > maximum) throw new TokenError(text, expected);
   return token;
+}
+
+/** Throws AllocationError unless so many members can have a token each. */
+export function requireCount(count: number, maximum: number): void {
+  if (Number.isInteger(count) && count >= 1 && count <= maximum) return;
+  throw new AllocationError("TOKEN_COUNT", `a ring has 1 .. ${maximum} tokens, not ${count}`);
 }
 
 /** The unsigned big-endian number. */

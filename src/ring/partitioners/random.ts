@@ -1,5 +1,5 @@
 import type { Uint32Source } from "../../util/random.ts";
-import { assert } from "../../util/assert.ts";
+import { wikiScriptTokens } from "../allocation/even.ts";
 import { RANDOM_SPACE } from "../allocation/token-space.ts";
 import { Md5 } from "../md5.ts";
 import { INT64_ORDER } from "../range.ts";
@@ -54,8 +54,7 @@ export class RandomPartitioner implements HashPartitioner {
    * keeps every token. A variant, `i * floor(2^127 / count)`, differs in the last digits.
    */
   even(count: number): readonly bigint[] {
-    assert(Number.isSafeInteger(count) && count > 0, () => `token count out of range: ${count}`);
-    return Array.from({ length: count }, (_, i) => (BigInt(i) * RING_SIZE) / BigInt(count));
+    return wikiScriptTokens(count);
   }
 
   /** Exact shares, as 32-bit floats. */

@@ -1,11 +1,16 @@
 import { type Uint32Source, randomBelow } from "../../util/random.ts";
-import { assert } from "../../util/assert.ts";
 import { crc16Register } from "../crc.ts";
 import { taggedPart } from "../hash-tag.ts";
 import type { HashPartitioner } from "../partitioner.ts";
 import { INT64_ORDER } from "../range.ts";
 import { TokenError } from "../token.ts";
-import { PlainRing, bytesFromBigint, exactOwnership, parseInteger } from "./numeric.ts";
+import {
+  PlainRing,
+  bytesFromBigint,
+  exactOwnership,
+  parseInteger,
+  requireCount,
+} from "./numeric.ts";
 
 const SLOTS = 16_384;
 const OPEN = 0x7b;
@@ -52,9 +57,9 @@ export class RedisSlotPartitioner implements HashPartitioner {
     return (token + 1n) % this.#ring.width;
   }
 
-  /** The last slot of each member. Throws InvariantError above 16384 members. */
+  /** The last slot of each member. */
   even(count: number): readonly bigint[] {
-    assert(count >= 1 && count <= SLOTS, () => `token count out of range: ${count}`);
+    requireCount(count, SLOTS);
     return Array.from({ length: count }, (_, i) =>
       BigInt(Math.round(((i + 1) * SLOTS) / count - 1)),
     );
