@@ -77,6 +77,7 @@ export class Call implements ReadSink, WriteSink {
     this.writeLevel = level ?? state.writeLevel;
     this.isLast = false;
     this.isAnswered = false;
+    this.#isWriting = false;
   }
 
   get server(): ServerContext {

@@ -141,11 +141,23 @@ export class RespServer implements ServerContext {
     for (const { session } of this.#connections) yield session;
   }
 
+  /**
+   * Why a new client is sent away, if it is. A member that cannot serve yet closes the connection,
+   * because clients know what to do then: try again, or try another member. An error to each of
+   * their commands would reach the application.
+   */
+  #refusal(): string | undefined {
+    if (this.#connections.size >= this.limits.maxClients) return TOO_MANY_CLIENTS;
+    const { isReady, reason } = this.admin.readiness();
+    return isReady ? undefined : `-NOTREADY this member cannot serve: ${reason}\r\n`;
+  }
+
   #accept(socket: Socket): void {
-    if (this.#connections.size >= this.limits.maxClients) {
+    const refusal = this.#refusal();
+    if (refusal !== undefined) {
       this.stats.connectionsRejected++;
       socket.on("error", () => {});
-      socket.end(TOO_MANY_CLIENTS, () => socket.destroy());
+      socket.end(refusal, () => socket.destroy());
       return;
     }
     this.stats.connectionsAccepted++;

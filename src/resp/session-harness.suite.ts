@@ -1,4 +1,5 @@
 /** A session without a socket, over the fake store, with turns of the event loop run by hand. */
+import type { AdminApi } from "../model/admin-api.ts";
 import { SeededRng, shuffled } from "../util/random.ts";
 import { ClientState } from "./client-state.ts";
 import { createCommandTable } from "./commands/table.ts";
@@ -17,6 +18,8 @@ export type Reply = number | string | null | boolean | Reply[] | { readonly [key
 
 export class SessionHarness {
   readonly kv: FakeKv = new FakeKv();
+  /** May be changed by tests. */
+  readonly admin: AdminApi = { ...fakeAdmin(() => this.kv.keyspaces) };
   readonly session: Session;
   readonly logged: string[] = [];
   isReadingPaused = false;
@@ -43,7 +46,7 @@ export class SessionHarness {
     this.session = new Session({
       server: {
         kv: this.kv,
-        admin: fakeAdmin(() => this.kv.keyspaces),
+        admin: this.admin,
         clock,
         logger: { debug: note, info: note, warn: note, error: note },
         stats: createRespStats(),

@@ -19,13 +19,17 @@ import type { ServerContext } from "./context.ts";
 import { unknownLevel } from "./errors.ts";
 import { KeyOrder } from "./key-order.ts";
 import { parseLevel } from "./levels.ts";
+import { KvError } from "../model/kv-error.ts";
 import { must } from "../util/assert.ts";
 import { ReplyQueue } from "./reply-queue.ts";
 import type { TurnEnd, TurnEndTask } from "./turn-end.ts";
 
 /** The socket as a session sees it. */
 export interface Outlet {
-  /** Sends bytes; the number of bytes that wait in it afterwards. */
+  /**
+   * Sends bytes; the number of bytes that wait in it afterwards. Unless that is 0, the outlet tells
+   * when it has drained.
+   */
   write(bytes: Uint8Array): number;
   pauseReading(): void;
   resumeReading(): void;
@@ -207,7 +211,13 @@ export class Session implements CallHost, RespCommandSink, TurnEndTask {
     call.begin(spec.name, access, ticket, level);
     this.state.lastCommand = spec.name;
     this.server.stats.commandsProcessed++;
-    spec.handler(call);
+    try {
+      spec.handler(call);
+    } catch (error) {
+      // The control plane refuses by throwing. Anything else is a bug.
+      if (!(error instanceof KvError) || call.isAnswered) throw error;
+      call.failed(error);
+    }
     this.#current = undefined;
     return true;
   }

@@ -50,8 +50,7 @@ export class SocketConnection implements Outlet {
   }
 
   write(bytes: Uint8Array): number {
-    this.#socket.write(bytes);
-    return this.#socket.writableLength;
+    return this.#socket.write(bytes) ? 0 : this.#socket.writableLength;
   }
 
   pauseReading(): void {

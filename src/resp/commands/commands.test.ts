@@ -489,6 +489,17 @@ describe("errors", () => {
     expect(harness.kv.valueOf("a")).toBeUndefined();
   });
 
+  test("a refusal of the control plane is the reply", async () => {
+    const harness = new SessionHarness();
+    const refuse = (): never => {
+      throw new KvError({ code: "NOT_READY", reason: "joining" });
+    };
+    Object.assign(harness.admin, { status: refuse, keyspaces: refuse });
+    const replies = await run(harness, "INFO", "SELECT 0", "CONSISTENCY", "CONFIG GET *", "PING");
+    const refusal = "-NOTREADY this member cannot serve: joining";
+    expect(replies).toEqual([refusal, refusal, refusal, refusal, "+PONG"]);
+  });
+
   test("data commands without the default keyspace answer NOKEYSPACE and say what there is", async () => {
     const harness = new SessionHarness();
     harness.kv.keyspaces = [];

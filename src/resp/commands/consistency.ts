@@ -80,11 +80,12 @@ function setLevels(call: Call, levelAt: number, directions: readonly Direction[]
 }
 
 function showLevels(call: Call, directions: readonly Direction[]): void {
+  const levels = directions.map((direction) => [direction, levelInForce(call, direction)] as const);
   const writer = call.open();
-  if (directions.length > 1) writer.map(directions.length);
-  for (const direction of directions) {
-    if (directions.length > 1) writer.text(direction);
-    writer.text(String(levelInForce(call, direction)));
+  if (levels.length > 1) writer.map(levels.length);
+  for (const [direction, level] of levels) {
+    if (levels.length > 1) writer.text(direction);
+    writer.text(String(level));
   }
   call.close();
 }

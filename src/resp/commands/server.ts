@@ -83,14 +83,14 @@ function configGet(call: Call): void {
   for (let index = 2; index < call.count; index++) {
     patterns.push(Buffer.from(call.command.text(index).toLowerCase()));
   }
-  const found = Object.entries(SETTINGS).filter(([name]) =>
-    patterns.some((pattern) => matchesGlob(pattern, Buffer.from(name))),
-  );
+  const found = Object.entries(SETTINGS)
+    .filter(([name]) => patterns.some((pattern) => matchesGlob(pattern, Buffer.from(name))))
+    .map(([name, value]) => [name, value(call)] as const);
   const writer = call.open();
   writer.map(found.length);
   for (const [name, value] of found) {
     writer.text(name);
-    writer.text(value(call));
+    writer.text(value);
   }
   call.close();
 }
