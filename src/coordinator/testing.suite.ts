@@ -62,7 +62,7 @@ export class ManualClock implements Clock {
 /** The dumb second implementation: one Map, values copied, nothing clever. */
 export class NaiveEngine implements StorageEngine {
   readonly name = "naive";
-  readonly cells = new Map<string, { head: StoredCell; write: CellWrite }>();
+  readonly cells: Map<string, { head: StoredCell; write: CellWrite }> = new Map();
   /** Acknowledgements are kept back while true. */
   holdsAcks = false;
   failsPuts = false;
@@ -205,7 +205,7 @@ export interface TestClusterShape {
 
 /** Members wired to each other; nothing moves before `settle`. */
 export class TestCluster {
-  readonly clock = new ManualClock();
+  readonly clock: ManualClock = new ManualClock();
   readonly layout: Layout;
   readonly members: TestMember[];
   /** links[from][to]: requests of `from`; answers return in `back`. */

@@ -42,6 +42,11 @@ export async function takeIdentity(deps: IdentityDeps, clusterName: string): Pro
   return identity;
 }
 
+/** Keeps a generation that peers remember and this directory had lost, so that the next start is later. */
+export function keepGeneration(disk: Disk, identity: Identity, generation: number): Promise<void> {
+  return saveDocument(disk, DOCUMENT, { ...identity, generation });
+}
+
 function parseIdentity(document: unknown): Identity | undefined {
   if (document === undefined) return undefined;
   const { memberId, clusterName, generation } = document as Partial<Record<string, unknown>>;

@@ -25,7 +25,7 @@ import { randomUuid } from "../util/random.ts";
 import { HybridClock } from "../versions/hybrid-clock.ts";
 import { Admin } from "./admin.ts";
 import { GossipShell } from "./gossip-shell.ts";
-import { type Identity, takeIdentity } from "./identity.ts";
+import { type Identity, keepGeneration, takeIdentity } from "./identity.ts";
 import { LayoutKeeper } from "./layout-keeper.ts";
 import { PeerDirectory } from "./peer-directory.ts";
 
@@ -272,17 +272,25 @@ export class Member {
         this.#isGossiping = true;
         this.#join();
         break;
+      case "generation":
+        this.#keepGeneration(effect.generation);
+        break;
       case "identity-conflict":
-        this.#fail(
-          new Error(
-            `another member with the id ${effect.memberId} is alive at ${effect.otherAddress}; ` +
-              "this one was probably started from a copy of its data directory",
-          ),
-        );
+        this.#giveWay(effect.otherAddress);
         break;
       default:
     }
     this.#admin.gossipChanged();
+  }
+
+  /** Another process has this identity: serving on would make one version of two writers. */
+  #giveWay(otherAddress: string): void {
+    const reason =
+      `another member with this one's id is alive at ${otherAddress}; ` +
+      "one of them was probably started from a copy of the other's data directory";
+    this.#deps.logger.error("identity_conflict", { otherAddress });
+    this.#coordinator.refuseBecause(reason);
+    this.#fail(new Error(reason));
   }
 
   #takeOver(payload: unknown, from: string): void {
@@ -292,6 +300,13 @@ export class Member {
       this.#deps.logger.error("layout_refused", { from, error: String(error) });
       if (!this.#isJoined) this.#fail(error as Error);
     }
+  }
+
+  #keepGeneration(generation: number): void {
+    const { identity } = must(this.#running, "gossip runs only while the member does");
+    keepGeneration(this.#deps.disk, identity, generation).catch((error: unknown) => {
+      this.#deps.logger.error("generation_not_saved", { error: String(error) });
+    });
   }
 
   #found(): void {
@@ -358,6 +373,7 @@ export class Member {
       return;
     }
     this.#isJoined = true;
+    gossip.input({ kind: "set-state", name: "TOKENS", value: entry.tokens.join(",") });
     gossip.input({ kind: "set-state", name: "STATUS", value: "NORMAL" });
     this.#joined();
   }
