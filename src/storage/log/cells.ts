@@ -11,7 +11,7 @@
  * follow its OLDER pointer. States are replaced in the order of sequence numbers, so the kept ones
  * form a queue that is freed from its head.
  */
-import type { CellHead } from "../engine.ts";
+import type { CellHead, ScannedCell, StoredCell } from "../engine.ts";
 import { compareCells } from "../merge-order.ts";
 import { type Entry, recordBytes } from "./record.ts";
 import type { ScanRegister } from "./scan-register.ts";
@@ -140,12 +140,49 @@ export class Cells {
     };
   }
 
+  /** The state in `slot` with its value. Spelled out, because spreading `head` costs more than both. */
+  cell(slot: number, value: Uint8Array | undefined): StoredCell {
+    const slots = this.#slots;
+    return {
+      timestamp: slots.double(slot, field.TIMESTAMP),
+      writer: slots.word(slot, field.WRITER),
+      expiresAtMs: slots.double(slot, field.EXPIRES_AT),
+      isTombstone: slots.isTombstone(slot),
+      contentHash: slots.word(slot, field.CONTENT_HASH),
+      valueBytes: slots.word(slot, field.VALUE_BYTES),
+      value,
+    };
+  }
+
+  /** As `cell`, with its place on the ring. */
+  scannedCell(slot: number, value: Uint8Array | undefined): ScannedCell {
+    const slots = this.#slots;
+    return {
+      tokenHi: (slots.word(slot, field.TOKEN_HI) ^ 0x8000_0000) | 0,
+      tokenLo: slots.word(slot, field.TOKEN_LO),
+      key: this.key(slot),
+      timestamp: slots.double(slot, field.TIMESTAMP),
+      writer: slots.word(slot, field.WRITER),
+      expiresAtMs: slots.double(slot, field.EXPIRES_AT),
+      isTombstone: slots.isTombstone(slot),
+      contentHash: slots.word(slot, field.CONTENT_HASH),
+      valueBytes: slots.word(slot, field.VALUE_BYTES),
+      value,
+    };
+  }
+
+  /** A view of the key. It never changes. */
+  key(slot: number): Uint8Array {
+    const reference = this.#slots.word(slot, field.KEY_REFERENCE);
+    return this.index.keys.view(reference, this.#slots.keyBytes(slot));
+  }
+
   /** Fills `entry` with what the slot holds; its key is a view. The keyspace is left as it is. */
   describe(slot: number, entry: Entry): void {
     const slots = this.#slots;
     entry.tokenHi = (slots.word(slot, field.TOKEN_HI) ^ 0x8000_0000) | 0;
     entry.tokenLo = slots.word(slot, field.TOKEN_LO);
-    entry.key = this.index.keys.view(slots.word(slot, field.KEY_REFERENCE), slots.keyBytes(slot));
+    entry.key = this.key(slot);
     entry.timestamp = slots.double(slot, field.TIMESTAMP);
     entry.writer = slots.word(slot, field.WRITER);
     entry.expiresAtMs = slots.double(slot, field.EXPIRES_AT);

@@ -113,6 +113,7 @@ class CrashHistory {
     );
     this.#options = {
       arenaChunkBytes: 16 * 1024,
+      indexBucketBits: 8,
       segmentBytes: 1500 + this.#below(6000),
       batchBytes: 300 + this.#below(2000),
       syncIntervalMs: 5,

@@ -201,7 +201,7 @@ export class GroupCommit {
 
   /** Makes sure that the batch or, for large records, the segment has room. */
   #makeRoom(lengthBytes: number): void {
-    const { offset } = this.end;
+    const offset = this.#segments.active.writtenBytes + this.#batchBytes;
     const isSegmentFull = offset + lengthBytes > this.#options.segmentBytes;
     const needsSegment = isSegmentFull && offset > SEGMENT_HEADER_BYTES;
     const isBatchFull = this.#batchBytes + lengthBytes > this.#batch.bytes.length;

@@ -10,7 +10,12 @@ import { RealDisk } from "../real-disk.ts";
 import { VirtualClock } from "../virtual-clock.suite.ts";
 import { LogEngine } from "./log-engine.ts";
 
-const small = { arenaChunkBytes: 16 * 1024, batchBytes: 16 * 1024, segmentBytes: 64 * 1024 };
+const small = {
+  arenaChunkBytes: 16 * 1024,
+  indexBucketBits: 8,
+  batchBytes: 16 * 1024,
+  segmentBytes: 64 * 1024,
+};
 
 runEngineSuite("log engine on a memory disk", () => {
   const clock = new VirtualClock();

@@ -104,7 +104,7 @@ export class LogEngine implements StorageEngine {
     const cells = this.#state.cells(keyspaceId);
     const slot = cells?.index.find(tokenHi, tokenLo, key) ?? 0;
     if (cells === undefined || slot === 0) return undefined;
-    return { ...cells.head(slot), value: this.#readValue(cells, slot) };
+    return cells.cell(slot, this.#readValue(cells, slot));
   }
 
   head(

@@ -14,6 +14,7 @@ import { SNAPSHOT_NAME } from "./snapshot-format.ts";
 
 const SMALL: Partial<LogEngineOptions> = {
   arenaChunkBytes: 16 * 1024,
+  indexBucketBits: 8,
   segmentBytes: 4096,
   batchBytes: 2048,
   maintenanceMs: 10,

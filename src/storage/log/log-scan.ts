@@ -1,13 +1,13 @@
 /**
  * A scan of the log engine: walks the index along a span and shows the states of its opening.
  *
- * Between two calls of `next` it holds nothing but the token and key it stopped at, and seeks that
- * place anew, so the index may change in the meantime in any way. What was inserted
+ * Between two calls of `next` it holds nothing but the entry it stopped at, and seeks that place
+ * anew, so the index may change in the meantime in any way. What was inserted
  * afterwards is passed over, what was overwritten is taken from the kept states (cells.ts).
  */
 import type { RangeScan, ScannedCell, TokenSpan } from "../engine.ts";
 import type { Cells } from "./cells.ts";
-import { KEY_REFERENCE, TOKEN_HI, TOKEN_LO } from "./slots.ts";
+import { TOKEN_HI, TOKEN_LO } from "./slots.ts";
 
 const EMPTY = new Uint8Array();
 const TOKEN_HALF_MAX = 0xffff_ffff;
@@ -29,13 +29,14 @@ export interface LogScanOptions {
 export class LogScan implements RangeScan {
   readonly #deps: LogScanDeps;
   readonly #options: LogScanOptions;
-  // Where to go on: the first entry at or, if #isPast, after this. The high half is biased.
+  // Where to go on: at the first entry of this token or after it. The high half is biased.
   #hi: number;
   #lo: number;
-  #key: Uint8Array = EMPTY;
-  #isPast = false;
+  /** The entry it stopped at, 0 before the first. Entries stay in their slots. */
+  #lastSlot = 0;
   /** Whether the highest token is still to come before the walk goes on at the lowest. */
   #isBeforeWrap: boolean;
+  readonly #endHi: number;
   #isAtEnd = false;
   #isOpen = true;
 
@@ -45,6 +46,7 @@ export class LogScan implements RangeScan {
     const { span } = options;
     const startHi = biased(span.startHi);
     const endHi = biased(span.endHi);
+    this.#endHi = endHi;
     this.#isBeforeWrap = startHi > endHi || (startHi === endHi && span.startLo >= span.endLo);
     // The span begins behind its start: at the next token, whatever its keys.
     this.#hi = startHi;
@@ -60,7 +62,7 @@ export class LogScan implements RangeScan {
     const { cells, readValue } = this.#deps;
     return this.nextStates(limit, (slot) => {
       const value = this.#options.values ? readValue(cells, slot) : undefined;
-      visit({ ...cells.head(slot), ...this.#placeOnRing(slot), value });
+      visit(cells.scannedCell(slot, value));
     });
   }
 
@@ -72,7 +74,7 @@ export class LogScan implements RangeScan {
       this.#seek();
       let slot = cells.index.cursorSlot();
       for (; slot !== 0 && this.#isWithin(slot) && count < limit; slot = cells.index.cursorSlot()) {
-        this.#rememberPlace(slot);
+        this.#lastSlot = slot;
         cells.index.advance();
         const state = cells.stateAt(slot, this.#options.sequence);
         if (state === 0) continue;
@@ -93,26 +95,24 @@ export class LogScan implements RangeScan {
   }
 
   #seek(): void {
-    const { index } = this.#deps.cells;
-    const found = index.find(this.#hi ^ 0x8000_0000, this.#lo, this.#key);
-    if (found !== 0 && this.#isPast) index.advance();
+    const { cells } = this.#deps;
+    const last = this.#lastSlot;
+    if (last === 0) {
+      cells.index.find(this.#hi ^ 0x8000_0000, this.#lo, EMPTY);
+      return;
+    }
+    const { slots } = cells.index;
+    const hi = slots.word(last, TOKEN_HI) ^ 0x8000_0000;
+    cells.index.find(hi, slots.word(last, TOKEN_LO), cells.key(last));
+    cells.index.advance();
   }
 
   #isWithin(slot: number): boolean {
     if (this.#isBeforeWrap) return true;
     const { slots } = this.#deps.cells.index;
     const hi = slots.word(slot, TOKEN_HI);
-    const endHi = biased(this.#options.span.endHi);
-    if (hi !== endHi) return hi < endHi;
+    if (hi !== this.#endHi) return hi < this.#endHi;
     return slots.word(slot, TOKEN_LO) <= this.#options.span.endLo;
-  }
-
-  #rememberPlace(slot: number): void {
-    const { slots, keys } = this.#deps.cells.index;
-    this.#hi = slots.word(slot, TOKEN_HI);
-    this.#lo = slots.word(slot, TOKEN_LO);
-    this.#key = keys.view(slots.word(slot, KEY_REFERENCE), slots.keyBytes(slot));
-    this.#isPast = true;
   }
 
   #goOnAtLowest(): void {
@@ -120,17 +120,7 @@ export class LogScan implements RangeScan {
     this.#isBeforeWrap = false;
     this.#hi = 0;
     this.#lo = 0;
-    this.#key = EMPTY;
-    this.#isPast = false;
-  }
-
-  #placeOnRing(slot: number): { tokenHi: number; tokenLo: number; key: Uint8Array } {
-    const { slots, keys } = this.#deps.cells.index;
-    return {
-      tokenHi: (slots.word(slot, TOKEN_HI) ^ 0x8000_0000) | 0,
-      tokenLo: slots.word(slot, TOKEN_LO),
-      key: keys.view(slots.word(slot, KEY_REFERENCE), slots.keyBytes(slot)),
-    };
+    this.#lastSlot = 0;
   }
 }
 

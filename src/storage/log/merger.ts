@@ -1,9 +1,11 @@
 /**
  * The merge: gives back the space of records that were overwritten.
  *
- * It takes the closed segment with the smallest share of current records, if that share is small
- * enough, and walks through it in steps. A record is current if the index points to it; such a record is
- * appended to the log anew, like a put, tombstones and expired cells included, and the index
+ * When too much of the closed segments is garbage it takes the one with the smallest share of current
+ * records, because that gives back most space for the least copying, and walks through it in steps.
+ * Judging by the sum bounds the space on disk, and lets segments ripen: overwrites go on
+ * emptying one that is left alone. A record
+ * is current if the index points to it; such a record is appended to the log anew, like a put, tombstones and expired cells included, and the index
  * told the new place. Afterwards nothing points into the segment and it can go:
  *
  *     copy what is current -> sync the log -> wait for older scans -> remove the file
@@ -94,19 +96,25 @@ export class Merger {
     this.#retired = this.#retired.filter(isNeeded);
   }
 
+  /** The closed segment with the least current in it, if there is enough garbage to give back. */
   #choose(): Segment | undefined {
     let chosen: Segment | undefined;
-    let chosenShare = this.#state.options.mergeLiveShare;
+    let chosenShare = 1;
+    let allLiveBytes = 0;
+    let allBytes = 0;
     for (const segment of this.#state.segments.all()) {
       if (segment === this.#state.segments.active || segment.isRetired) continue;
-      if (segment.isPinned && segment.liveBytes > 0) continue;
       const recordsBytes = Math.max(1, segment.writtenBytes - SEGMENT_HEADER_BYTES);
-      const share = segment.isDamaged ? -1 : segment.liveBytes / recordsBytes;
+      allLiveBytes += segment.liveBytes;
+      allBytes += recordsBytes;
+      if (segment.isPinned && segment.liveBytes > 0) continue;
+      const share = segment.isDamaged ? 0 : segment.liveBytes / recordsBytes;
       if (share >= chosenShare) continue;
       chosen = segment;
       chosenShare = share;
     }
-    return chosen;
+    const isWorthIt = allLiveBytes < allBytes * this.#state.options.mergeLiveShare;
+    return isWorthIt || chosenShare === 0 ? chosen : undefined;
   }
 
   #step(segment: Segment, reader: SegmentReader): void {

@@ -13,7 +13,7 @@ export interface LogEngineOptions {
   readonly fullRetryMs: number;
   /** How often is looked whether a merge or a snapshot is due. */
   readonly maintenanceMs: number;
-  /** A closed segment is merged when less than this share of its bytes is still current. */
+  /** Closed segments are merged while less than this share of all their bytes is current. */
   readonly mergeLiveShare: number;
   /** Bytes of log looked at in one step of the merge, between which requests are served. */
   readonly mergeStepBytes: number;
@@ -29,6 +29,8 @@ export interface LogEngineOptions {
   readonly valueBytesMax: number;
   /** Size of the pieces in which memory for the index is taken: a power of two, 16 KiB at least. */
   readonly arenaChunkBytes: number;
+  /** So many top bits of the token choose the bucket of the index: 1 to 20; 4 bytes per bucket. */
+  readonly indexBucketBits: number;
 }
 
 export const DEFAULT_LOG_OPTIONS: LogEngineOptions = {
@@ -46,4 +48,5 @@ export const DEFAULT_LOG_OPTIONS: LogEngineOptions = {
   keyBytesMax: 64 * 1024,
   valueBytesMax: 16 * 1024 * 1024,
   arenaChunkBytes: 1024 * 1024,
+  indexBucketBits: 16,
 };

@@ -4,7 +4,7 @@ import { SeededRng } from "../../util/random.ts";
 import { TokenIndex } from "./token-index.ts";
 import { KEY_REFERENCE, TOKEN_HI, TOKEN_LO } from "./slots.ts";
 
-const options = { arenaChunkBytes: 16 * 1024 };
+const options = { arenaChunkBytes: 16 * 1024, indexBucketBits: 8 };
 
 function add(index: TokenIndex, hi: number, lo: number, key: Uint8Array): number {
   const found = index.find(hi, lo, key);

@@ -1,18 +1,18 @@
 /**
  * The ordered index of one keyspace: entries by (token, key), in memory, off heap.
  *
- * The top 12 bits of the token choose one of 4096 buckets; a bucket is a small B+tree that
- * grows by splitting. With hashed tokens the buckets fill evenly and a million keys make trees two
- * pages high, so a lookup touches a root, a leaf and one entry. Order-preserving partitioners put
+ * The top 16 bits of the token choose one of 65,536 buckets; a bucket is a small B+tree that
+ * grows by splitting. With hashed tokens the buckets fill evenly: up to a million keys they are
+ * single pages, so a lookup touches one page and one entry. Order-preserving partitioners put
  * most keys into few buckets, or even on one token; then those trees get higher and everything still
  * takes logarithmic time. A hash table would be a little faster for points and useless for ranges.
  *
- * A page is 128 words: a count, a level, 32-bit prefixes of the tokens (the bits below the
+ * A page is 64 words: a count, a level, 32-bit prefixes of the tokens (the bits below the
  * bucket's) and, at equal positions, slot numbers. Searching compares prefixes within the
  * page and looks at the entries (slots.ts, key-arena.ts) only when prefixes are equal.
  *
- *     leaf   count 0      next  prefixes[60]               slots[60]
- *     inner  count level  -     prefixes[30] children[30]  slots[30]
+ *     leaf   count 0      next  prefixes[30]               slots[30]
+ *     inner  count level  -     prefixes[15] children[15]  slots[15]
  *
  * Position i of an inner page holds a lower bound of child i; the bound of child 0 is ignored, it
  * counts as minus infinity. Entries are updated in place and never removed, therefore a
@@ -22,25 +22,23 @@ import { KEY_REFERENCE, Slots, TOKEN_HI, TOKEN_LO } from "./slots.ts";
 import { KeyArena } from "./key-arena.ts";
 import { KEY_BYTES_MAX } from "./record.ts";
 
-const BUCKET_BITS = 12;
-const BUCKET_SHIFT = 32 - BUCKET_BITS;
-const BUCKET_COUNT = 1 << BUCKET_BITS;
-
-const PAGE_SHIFT = 7;
+const PAGE_SHIFT = 6;
 const PAGE_BYTES = 4 << PAGE_SHIFT;
 const COUNT = 0;
 const LEVEL = 1;
 const NEXT = 2;
 const PREFIXES = 3;
-const CHILDREN = 33;
-const SLOTS = 63;
-const LEAF_CAPACITY = 60;
-const INNER_CAPACITY = 30;
+const CHILDREN = 18;
+const SLOTS = 33;
+const LEAF_CAPACITY = 30;
+const INNER_CAPACITY = 15;
 const HEIGHT_MAX = 16;
 
 export interface TokenIndexOptions {
   /** Size of the pieces in which memory is taken; a power of two, 512 at least. */
   readonly arenaChunkBytes: number;
+  /** So many top bits of the token choose the bucket: 1 to 20. Costs 4 bytes per bucket. */
+  readonly indexBucketBits: number;
 }
 
 export class TokenIndex {
@@ -50,7 +48,9 @@ export class TokenIndex {
   readonly #pages: Uint32Array[] = [];
   #nextPage = 1;
   /** Root page of each bucket, 0 for an empty one. */
-  readonly #roots = new Uint32Array(BUCKET_COUNT);
+  readonly #roots: Uint32Array;
+  readonly #bucketBits: number;
+  readonly #bucketShift: number;
   #entryCount = 0;
 
   // Where the last `find` ended. Positions are those of the path from the root to the leaf.
@@ -61,6 +61,9 @@ export class TokenIndex {
   #isExact = false;
 
   constructor(options: TokenIndexOptions) {
+    this.#bucketBits = options.indexBucketBits;
+    this.#bucketShift = 32 - options.indexBucketBits;
+    this.#roots = new Uint32Array(2 ** options.indexBucketBits);
     this.slots = new Slots(options.arenaChunkBytes);
     this.keys = new KeyArena(Math.max(options.arenaChunkBytes, KEY_BYTES_MAX));
     this.#pagesPerChunkShift = Math.log2(options.arenaChunkBytes / PAGE_BYTES);
@@ -81,7 +84,7 @@ export class TokenIndex {
    */
   find(tokenHi: number, tokenLo: number, key: Uint8Array): number {
     const hi = (tokenHi ^ 0x8000_0000) >>> 0;
-    this.#bucket = hi >>> BUCKET_SHIFT;
+    this.#bucket = hi >>> this.#bucketShift;
     this.#depth = 0;
     this.#isExact = false;
     const target = { hi, lo: tokenLo, key };
@@ -142,7 +145,7 @@ export class TokenIndex {
 
   #enterNextBucket(): boolean {
     this.#depth = 0;
-    while (this.#bucket < BUCKET_COUNT - 1) {
+    while (this.#bucket < this.#roots.length - 1) {
       let page = this.#roots[++this.#bucket] as number;
       if (page === 0) continue;
       while (this.#chunk(page)[this.#base(page) + LEVEL] !== 0) {
@@ -158,7 +161,7 @@ export class TokenIndex {
 
   /** The first position whose entry is not below the target; says in #isExact if it is equal. */
   #lowerBound(words: Uint32Array, base: number, target: Target): number {
-    const prefix = prefixOf(target.hi, target.lo);
+    const prefix = this.#prefixOf(target.hi, target.lo);
     let low = 0;
     let high = words[base + COUNT] as number;
     this.#isExact = false;
@@ -232,7 +235,7 @@ export class TokenIndex {
       if (isInner) words[at + CHILDREN] = words[at + CHILDREN - 1] as number;
     }
     const hi = this.slots.word(entry.slot, TOKEN_HI);
-    words[base + PREFIXES + position] = prefixOf(hi, this.slots.word(entry.slot, TOKEN_LO));
+    words[base + PREFIXES + position] = this.#prefixOf(hi, this.slots.word(entry.slot, TOKEN_LO));
     words[base + SLOTS + position] = entry.slot;
     if (isInner) words[base + CHILDREN + position] = entry.child;
     words[base + COUNT] = count + 1;
@@ -269,6 +272,11 @@ export class TokenIndex {
     return page;
   }
 
+  /** The 32 bits of the token that follow the bucket's. */
+  #prefixOf(biasedHi: number, lo: number): number {
+    return ((biasedHi << this.#bucketBits) | (lo >>> this.#bucketShift)) >>> 0;
+  }
+
   #chunk(page: number): Uint32Array {
     return this.#pages[page >>> this.#pagesPerChunkShift] as Uint32Array;
   }
@@ -289,9 +297,4 @@ interface PageEntry {
   readonly slot: number;
   /** The page below, for entries of inner pages. */
   readonly child: number;
-}
-
-/** The 32 bits of the token that follow the bucket's. */
-function prefixOf(biasedHi: number, lo: number): number {
-  return ((biasedHi << BUCKET_BITS) | (lo >>> BUCKET_SHIFT)) >>> 0;
 }
