@@ -122,9 +122,9 @@ function between(rng: Uint32Source, min: number, max: number): number {
   return min + randomBelow(rng, max - min + 1);
 }
 
-/** A rate that is zero in some runs and small in most of the others. */
+/** A rate that is zero in some runs and small in most of the others. (No powers: simulated-network.ts.) */
 function rate(rng: Uint32Source, isOn: number, max: number): number {
-  return chance(rng, isOn) ? randomFraction(rng) ** 2 * max : 0;
+  return chance(rng, isOn) ? randomFraction(rng) * randomFraction(rng) * max : 0;
 }
 
 function drawMachines(rng: Uint32Source, count: number): MachinePlace[] {
