@@ -5,6 +5,7 @@
  * allocator, then chance. Choosing among them is the caller's (the configuration's) business.
  */
 import { unreachable } from "../../util/assert.ts";
+import { weightedTokenCount } from "../tokens.ts";
 import {
   AllocationError,
   TOKENS_PER_MEMBER_MAX,
@@ -56,8 +57,7 @@ export function allocateTokens(strategy: AllocationStrategy, request: Allocation
  * Load follows the number of tokens more easily than their size, so a larger member gets more.
  */
 export function tokenCountForWeight(tokensPerWeight: number, weight: number): number {
-  const count = Math.round(tokensPerWeight * weight);
-  return Math.min(TOKENS_PER_MEMBER_MAX, Math.max(1, count));
+  return Math.min(TOKENS_PER_MEMBER_MAX, weightedTokenCount(tokensPerWeight, weight));
 }
 
 /** A list of tokens as Cassandra's `initial_token` validates it: count, range, repeats, owners. */
