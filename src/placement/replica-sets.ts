@@ -22,6 +22,7 @@ export class ReplicaSets {
   readonly #mask: number;
   /** Id + 1 of the set in this slot, 0 where free. */
   readonly #slots: Int32Array;
+  readonly #scratch: number[] = [];
 
   /** There will be at most `maxCount` distinct sets. */
   constructor(maxCount: number) {
@@ -34,8 +35,9 @@ export class ReplicaSets {
   intern(picks: ReplicaPicks): ReplicaSet {
     let slot = hashOf(picks) & this.#mask;
     for (;;) {
-      const set = this.sets[(this.#slots[slot] as number) - 1];
-      if (set === undefined) return this.#add(slot, picks);
+      const taken = this.#slots[slot] as number;
+      if (taken === 0) return this.#add(slot, picks);
+      const set = this.sets[taken - 1] as ReplicaSet;
       if (isSame(set, picks)) return set;
       slot = (slot + 1) & this.#mask;
     }
@@ -43,18 +45,20 @@ export class ReplicaSets {
 
   #add(slot: number, picks: ReplicaPicks): ReplicaSet {
     const id = this.sets.length;
-    const set = { id, members: membersOf(picks), transient: transientOf(picks) };
+    const set = { id, members: this.#copyMembers(picks), transient: transientOf(picks) };
     this.sets.push(set);
     this.#slots[slot] = id + 1;
     return set;
   }
-}
 
-function membersOf(picks: ReplicaPicks): readonly number[] {
-  const members: number[] = [];
-  for (let pick = 0; pick < picks.count; pick++) members.push(picks.members[pick] as number);
-  // A pushed-to array keeps room to grow, several times the size of three members; a copy does not.
-  return members.slice();
+  /** Through an array that is used again: a copy has no room to grow, a pushed-to array much. */
+  #copyMembers(picks: ReplicaPicks): readonly number[] {
+    this.#scratch.length = picks.count;
+    for (let pick = 0; pick < picks.count; pick++) {
+      this.#scratch[pick] = picks.members[pick] as number;
+    }
+    return this.#scratch.slice();
+  }
 }
 
 function transientOf(picks: ReplicaPicks): readonly boolean[] | undefined {
