@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import {
   type Replication,
+  expandReplication,
   isDatacenterAware,
   parseReplication,
   replicationFactor,
@@ -83,6 +84,45 @@ describe("NetworkTopologyStrategy's options", () => {
 
   it("name the known datacenters when one is unknown", () => {
     expect(() => parseNetwork({ dc3: "3" })).toThrow(/dc1, dc2/);
+  });
+});
+
+describe("options as a keyspace keeps them", () => {
+  const expand = (
+    options: Record<string, string>,
+    previous?: Record<string, string>,
+  ): Readonly<Record<string, string>> =>
+    expandReplication(
+      { class: "NetworkTopologyStrategy", options },
+      DCS,
+      previous && { class: "NetworkTopologyStrategy", options: previous },
+    ).options;
+
+  it("name every datacenter that is known when the keyspace is made, and none given 0", () => {
+    expect(expand({ replication_factor: "3" })).toEqual({ dc1: "3", dc2: "3" });
+    expect(expand({ replication_factor: "3/1", dc2: "2" })).toEqual({ dc1: "3/1", dc2: "2" });
+    expect(expand({ replication_factor: "3", dc1: "0" })).toEqual({ dc2: "3" });
+    expect(expand({ dc1: "3" })).toEqual({ dc1: "3" });
+    expect(expand({})).toEqual({ dc1: "1", dc2: "1" });
+  });
+
+  it("keep what was set before for a datacenter when a factor is expanded again", () => {
+    expect(expand({ replication_factor: "5" }, { dc1: "3" })).toEqual({ dc1: "3", dc2: "5" });
+    expect(expand({ replication_factor: "5", dc1: "4" }, { dc1: "3" })).toEqual({
+      dc1: "4",
+      dc2: "5",
+    });
+    expect(expand({ dc2: "2" }, { dc1: "3" })).toEqual({ dc2: "2" });
+  });
+
+  it("take the factor of SimpleStrategy when a keyspace turns to datacenters without options", () => {
+    expect(expand({}, { replication_factor: "2" })).toEqual({ dc1: "2", dc2: "2" });
+  });
+
+  it("are refused when they leave no replica, and left alone for other strategies", () => {
+    expect(() => expand({ dc1: "0" })).toThrow(expect.objectContaining({ field: "options" }));
+    const simple = { class: "SimpleStrategy", options: { replication_factor: "3" } };
+    expect(expandReplication(simple, DCS)).toBe(simple);
   });
 });
 

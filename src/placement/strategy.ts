@@ -115,6 +115,36 @@ export function parseReplication(
   }
 }
 
+/**
+ * The options as a keyspace should keep them: `replication_factor` written out for the datacenters
+ * known now, so that one added later holds nothing until somebody says so, and datacenters given
+ * "0" left out. On ALTER, `previous` are the options until now: what they say of a datacenter stays
+ * unless it is named again. Throws ReplicationError as parseReplication does.
+ *
+ * Source: Cassandra `locator/NetworkTopologyStrategy.prepareOptions`.
+ */
+export function expandReplication(
+  options: ReplicationOptions,
+  datacenters: readonly string[],
+  previous?: ReplicationOptions,
+): ReplicationOptions {
+  const replication = parseReplication(options, datacenters);
+  if (replication.kind !== "network-topology") return options;
+  const { [FACTOR_OPTION]: factor, ...named } = options.options;
+  const { [FACTOR_OPTION]: oldFactor, ...kept } = previous?.options ?? {};
+  const isBare = factor === undefined && Object.keys(named).length === 0;
+  const everywhere = isBare ? (oldFactor ?? "1") : factor;
+  const merged = new Map(everywhere === undefined ? [] : Object.entries(kept));
+  for (const [dc, text] of Object.entries(named)) merged.set(dc, text);
+  if (everywhere !== undefined) {
+    for (const dc of datacenters) if (!merged.has(dc)) merged.set(dc, everywhere);
+  }
+  const written = Array.from(merged).filter(([, text]) => Number(text) !== 0);
+  const expanded = { class: options.class, options: Object.fromEntries(written) };
+  parseReplication(expanded, datacenters);
+  return expanded;
+}
+
 /** Of a member, what decides how many replicas the strategies without a number keep. */
 export interface CountedMember {
   readonly dc: string;
