@@ -16,6 +16,7 @@ import type { ReplicaPicks } from "./replica-picks.ts";
 import type { RingWalk } from "./ring-walk.ts";
 import type { NetworkTopologyReplication, ReplicationFactor } from "./strategy.ts";
 
+/** Picks the replicas of the token that the walk stands at. */
 export function placeNetworkTopology(
   walk: RingWalk,
   picks: ReplicaPicks,

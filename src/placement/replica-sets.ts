@@ -8,6 +8,7 @@
  */
 import type { ReplicaPicks } from "./replica-picks.ts";
 
+/** The replicas of some ranges, in placement order. */
 export interface ReplicaSet {
   /** Index in `ReplicaTable.sets`. */
   readonly id: number;
@@ -17,6 +18,7 @@ export interface ReplicaSet {
   readonly transient: readonly boolean[] | undefined;
 }
 
+/** Collects the distinct sets while a table is built. */
 export class ReplicaSets {
   readonly sets: ReplicaSet[] = [];
   readonly #mask: number;

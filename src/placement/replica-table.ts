@@ -21,6 +21,7 @@ import type { Replication } from "./strategy.ts";
 export type { PlacementMember } from "./ring-walk.ts";
 export type { ReplicaSet } from "./replica-sets.ts";
 
+/** A ring and how a keyspace replicates on it. */
 export interface ReplicaTableInput {
   readonly members: readonly PlacementMember[];
   readonly replication: Replication;
@@ -37,6 +38,7 @@ export interface ReplicaRange {
   readonly replicas: ReplicaSet;
 }
 
+/** From any token to its replicas; immutable. */
 export interface ReplicaTable {
   readonly memberCount: number;
   /** The distinct replica sets, by their id. */

@@ -29,6 +29,7 @@ export interface RingDatacenter {
   readonly rackCount: number;
 }
 
+/** The walk, and what lies ahead of where it stands. See the head of this file. */
 export class RingWalk {
   readonly index: TokenIndex;
   readonly datacenters: readonly RingDatacenter[];

@@ -13,6 +13,7 @@
 import type { ReplicationOptions } from "../model/admin-api.ts";
 import { assert } from "../util/assert.ts";
 
+/** How many replicas. Source: Cassandra `locator/ReplicationFactor`. */
 export interface ReplicationFactor {
   /** All replicas, transient ones included: what a quorum is computed from. */
   readonly total: number;
@@ -20,11 +21,13 @@ export interface ReplicationFactor {
   readonly transient: number;
 }
 
+/** The next members of the ring, wherever they are. Source: Cassandra `locator/SimpleStrategy`. */
 export interface SimpleReplication {
   readonly kind: "simple";
   readonly factor: ReplicationFactor;
 }
 
+/** So many replicas per datacenter, spread over racks. Source: `locator/NetworkTopologyStrategy`. */
 export interface NetworkTopologyReplication {
   readonly kind: "network-topology";
   /** By datacenter; each at least 1. */
@@ -54,6 +57,7 @@ export interface RackPerReplicaReplication {
   readonly kind: "rack-per-replica";
 }
 
+/** How a keyspace places its replicas, parsed. */
 export type Replication =
   | SimpleReplication
   | NetworkTopologyReplication

@@ -39,6 +39,7 @@ export const DYNOMITE_HASHES = [
   "murmur3",
 ] as const;
 
+/** One of the names. */
 export type DynomiteHash = (typeof DYNOMITE_HASHES)[number];
 
 /** From a key to a token, an unsigned 32-bit integer. */

@@ -21,6 +21,7 @@ const WORD_ORDERS: readonly { readonly multiplier: number; readonly offset: numb
 ];
 const BLOCK_BYTES = 64;
 
+/** Computes digests one at a time; holds the table of sines. Source: RFC 1321. */
 export class Md5 {
   readonly #sines: Int32Array = Int32Array.from(
     { length: 64 },

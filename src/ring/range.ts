@@ -39,6 +39,7 @@ export function isWrapping<T>(order: TokenOrder<T>, range: TokenRange<T>): boole
   return !reachesTop && order.compare(range.start, range.end) >= 0;
 }
 
+/** True if the token lies after the start and up to the end, clockwise. */
 export function rangeContains<T>(order: TokenOrder<T>, range: TokenRange<T>, token: T): boolean {
   const isAfterStart = order.compare(token, range.start) > 0;
   const isUpToEnd = order.compare(token, range.end) <= 0;

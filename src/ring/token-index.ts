@@ -24,6 +24,7 @@ const MAX_BUCKET_BITS = 18;
 const SCAN_MAX = 8;
 const INSERTION_SORT_MAX = 16;
 
+/** The sorted tokens of a ring; immutable. See the head of this file. */
 export class TokenIndex {
   readonly size: number;
   /** Sorted with `lo`; int32 halves. */

@@ -40,6 +40,7 @@ export function tokenLo(token: bigint): number {
   return Number(token & MASK_32);
 }
 
+/** The token of these halves; `lo` may be given signed. */
 export function tokenFromHalves(hi: number, lo: number): bigint {
   return (BigInt(hi) << 32n) | BigInt(lo >>> 0);
 }

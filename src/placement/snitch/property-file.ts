@@ -8,6 +8,7 @@ import { canonicalAddress } from "./address.ts";
 import { type Location, SnitchError } from "./location.ts";
 import { parseProperties } from "./properties.ts";
 
+/** The file, read. */
 export interface TopologyFile {
   /** By canonical address. */
   readonly locations: ReadonlyMap<string, Location>;

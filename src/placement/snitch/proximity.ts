@@ -12,6 +12,7 @@
  */
 import type { Location } from "./location.ts";
 
+/** A member whose location is known. */
 export interface LocatedMember extends Location {
   readonly id: string;
 }

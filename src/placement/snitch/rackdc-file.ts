@@ -9,6 +9,7 @@ import { parseProperties } from "./properties.ts";
 
 const FILE = "cassandra-rackdc.properties";
 
+/** The file, read; what is not set is undefined or its default. */
 export interface RackdcFile {
   readonly dc: string | undefined;
   readonly rack: string | undefined;

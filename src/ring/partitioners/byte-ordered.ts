@@ -67,6 +67,7 @@ export class ByteOrderedPartitioner implements Partitioner<Uint8Array> {
   }
 }
 
+/** Two lower-case digits per byte. */
 export function hexOf(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

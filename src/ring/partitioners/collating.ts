@@ -24,6 +24,7 @@ import { randomLetters, refuseComma, requireUtf8 } from "./order-preserving.ts";
 const ALPHABET = " 0123456789abcdefghijklmnopqrstuvwxyz";
 const BASE: bigint = BigInt(ALPHABET.length);
 
+/** See the head of this file. Source: Cassandra 1.0 `dht/CollatingOrderPreservingPartitioner`. */
 export class CollatingOrderPreservingPartitioner implements Partitioner<string> {
   readonly name = "CollatingOrderPreservingPartitioner";
   readonly preservesOrder = true;

@@ -18,6 +18,7 @@ const RING_SIZE = 2n ** 32n;
 /** More than this would have no token each. */
 const SLOTS_MAX = 2 ** 32 - 1;
 
+/** The settings of a Dynomite pool that decide where keys go. */
 export interface DynomiteOptions {
   /** Dynomite's `hash`; `murmur` by default. */
   readonly hash?: DynomiteHash | undefined;

@@ -70,11 +70,13 @@ export function randomLetters(rng: Uint32Source): string {
   ).join("");
 }
 
+/** The text as it is; throws TokenError if it could not stand in a list of tokens. */
 export function refuseComma(text: string): string {
   if (text.includes(",")) throw new TokenError(text, "text without a comma");
   return text;
 }
 
+/** The text that the bytes encode; throws TokenError if they encode none. */
 export function requireUtf8(bytes: Uint8Array): string {
   const text = decodeUtf8(bytes);
   if (text === undefined) throw new TokenError(hexOf(bytes), "bytes of valid UTF-8");
