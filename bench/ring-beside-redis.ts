@@ -62,11 +62,11 @@ function cpuSeconds(pids: readonly number[]): number {
 }
 
 function commandLine(system: System, load: Load): string[] {
-  return [
-    ...["-h", "127.0.0.1", "-p", String(system.port), "--dbnum", String(system.database)],
-    ...["-t", load.command, "-P", String(load.pipeline), "-n", String(load.requests)],
-    ...["-c", String(CONNECTIONS), "-d", String(VALUE_BYTES), "-r", String(KEY_SPACE), "--csv"],
-  ];
+  const { port, database } = system;
+  const { command, pipeline, requests } = load;
+  const target = `-h 127.0.0.1 -p ${port} --dbnum ${database}`;
+  const work = `-t ${command} -P ${pipeline} -n ${requests} -c ${CONNECTIONS}`;
+  return `${target} ${work} -d ${VALUE_BYTES} -r ${KEY_SPACE} --csv`.split(" ");
 }
 
 async function measure(system: System, load: Load): Promise<Sample> {

@@ -51,7 +51,7 @@ export class ManualClock implements Clock {
   advance(byMs: number, stepMs = 5): void {
     for (const endMs = this.nowMs + byMs; this.nowMs < endMs;) {
       this.nowMs = Math.min(this.nowMs + stepMs, endMs);
-      for (const timer of [...this.#timers]) {
+      for (const timer of Array.from(this.#timers)) {
         if (timer.atMs > this.nowMs || !this.#timers.delete(timer)) continue;
         timer.callback();
       }

@@ -97,6 +97,7 @@ export class Member {
   readonly #admin: Admin;
   #running: Running | undefined;
   #loadTimer: Timer | undefined;
+  #stopped: Promise<void> | undefined;
   #fail: (error: Error) => void = () => {};
   #joined: () => void = () => {};
   #isGossiping = false;
@@ -180,7 +181,12 @@ export class Member {
   }
 
   /** Says goodbye, finishes what is on its way to disk, and releases everything. */
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    return (this.#stopped ??= this.#release());
+  }
+
+  async #release(): Promise<void> {
+    this.#fail(new Error("the member was stopped before it was in the ring"));
     this.#coordinator.refuseBecause("it is stopping");
     this.#loadTimer?.cancel();
     this.#running?.gossip.stop();

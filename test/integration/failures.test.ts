@@ -35,15 +35,16 @@ class Worker {
   readonly #redis: Redis;
   readonly #name: string;
   readonly #acked = new Map<string, number>();
-  #isRunning = true;
+  readonly #stopping: AbortSignal;
 
-  constructor(redis: Redis, name: string) {
+  constructor(redis: Redis, name: string, stopping: AbortSignal) {
     this.#redis = redis;
     this.#name = name;
+    this.#stopping = stopping;
   }
 
   async run(): Promise<void> {
-    for (let n = 1; this.#isRunning; n++) {
+    for (let n = 1; !this.#stopping.aborted; n++) {
       const key = `${this.#name}:${n % KEYS_PER_WORKER}`;
       if (this.#redis.status !== "ready") {
         await pause(10);
@@ -51,10 +52,6 @@ class Worker {
       }
       await this.#once(key, n);
     }
-  }
-
-  stop(): void {
-    this.#isRunning = false;
   }
 
   async #once(key: string, n: number): Promise<void> {
@@ -91,8 +88,12 @@ it("quorum clients survive SIGKILL, restart and SIGSTOP of members", async () =>
       }),
   );
   for (const client of clients) client.on("error", () => {});
+  const stopping = new AbortController();
   const workers = clients.flatMap((client, member) =>
-    Array.from({ length: WORKERS_PER_MEMBER }, (_, n) => new Worker(client, `${member}/${n}`)),
+    Array.from(
+      { length: WORKERS_PER_MEMBER },
+      (_, n) => new Worker(client, `${member}/${n}`, stopping.signal),
+    ),
   );
   const running = workers.map((worker) => worker.run());
   await pause(1500);
@@ -105,7 +106,7 @@ it("quorum clients survive SIGKILL, restart and SIGSTOP of members", async () =>
   await pause(15_000);
   ring.signal(2, "SIGCONT");
   await pause(1500);
-  for (const worker of workers) worker.stop();
+  stopping.abort();
   for (const worker of running) await worker;
 
   for (const client of clients) for (const worker of workers) await worker.verify(client);

@@ -95,10 +95,8 @@ export class RingProcesses {
       if (member.child?.exitCode !== null) {
         throw new Error(`member ${index} ended:\n${member.log.join("\n")}`);
       }
-      return await fetch(`${member.httpUrl}/readyz`).then(
-        ({ ok }) => ok,
-        () => false,
-      );
+      const answer = await fetch(`${member.httpUrl}/readyz`).catch(() => undefined);
+      return answer?.ok === true;
     });
   }
 

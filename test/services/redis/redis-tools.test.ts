@@ -49,10 +49,9 @@ describe.runIf(isInstalled)("redis-cli and redis-benchmark", () => {
   });
 
   it("redis-benchmark runs SET, GET and MSET at -P 16", async () => {
-    const { stdout } = await run("redis-benchmark", [
-      ...["-p", String(ring.member(0).respPort), "-t", "set,get,mset", "-P", "16"],
-      ...["-n", "20000", "-r", "1000", "-c", "20", "--csv"],
-    ]);
+    const port = String(ring.member(0).respPort);
+    const load = "-t set,get,mset -P 16 -n 20000 -r 1000 -c 20 --csv".split(" ");
+    const { stdout } = await run("redis-benchmark", ["-p", port, ...load]);
     const rates = stdout
       .trim()
       .split("\n")
