@@ -1,6 +1,7 @@
 /**
- * Cassandra's Murmur3 as a WebAssembly function, because WebAssembly has 64-bit integers and
- * JavaScript's BigInt is some fifty times slower (`bench/ring.bench.ts`).
+ * Cassandra's Murmur3 as a WebAssembly function: WebAssembly has 64-bit integers, where JavaScript
+ * has BigInt, which allocates, or pairs of halves, which take two to three times as long
+ * (`bench/ring.bench.ts`).
  *
  * The module is assembled here, from the instructions below, rather than kept as a blob: it is
  * small, needs no build step, and can be read. In the text format:
