@@ -28,12 +28,7 @@ function roundedHalfEven(value: number, decimals: number): string {
   return Number(down.at(-1)) % 2 === 0 ? down : value.toFixed(decimals);
 }
 
-/** Rows under each other: cells padded to the widest of their column, two blanks between. */
-export function tableText(rows: readonly (readonly string[])[]): string {
-  return alignedRows(rows).join("\n");
-}
-
-/** The lines of a table, every cell padded, the last one too (TableBuilder). */
+/** The lines of a table: two blanks between columns, every cell padded, the last one too. */
 export function alignedRows(rows: readonly (readonly string[])[]): readonly string[] {
   const widths: number[] = [];
   for (const row of rows) {

@@ -12,7 +12,7 @@ import type { ListenOptions, NodeOptions } from "../node/options-table.ts";
 import { realClock } from "../node/real-clock.ts";
 import { RELEASE_VERSION } from "../node/release.ts";
 import { RespServer } from "../resp/resp-server.ts";
-import { must } from "../util/assert.ts";
+import { InvariantError, must } from "../util/assert.ts";
 import { CliError } from "./exit-codes.ts";
 import { createMetrics } from "./metrics.ts";
 
@@ -31,7 +31,7 @@ export class MemberServer {
   constructor(deps: MemberServerDeps, options: NodeOptions) {
     this.#deps = deps;
     this.#options = options;
-    this.#node = createNode(options, deps);
+    this.#node = makeNode(deps, options);
     this.#resp = options.resp && this.#makeResp(options.resp);
     this.#http = options.http && this.#makeHttp(options.http);
   }
@@ -123,23 +123,32 @@ export class MemberServer {
   }
 }
 
+/** Making a node creates its data directory, which may fail. */
+function makeNode(deps: MemberServerDeps, options: NodeOptions): DynaringNode {
+  try {
+    return createNode(options, deps);
+  } catch (error) {
+    throw startError(error, "internode", options.internode);
+  }
+}
+
 function addressText({ host, port }: ListenOptions): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** A port that is taken is the user's to solve: it says which one and how to choose another. */
+/** What keeps a member from starting, as far as the user can do something about it. */
 function startError(
   error: unknown,
   section: "internode" | "resp" | "http",
   listen: ListenOptions | undefined,
 ): CliError {
+  if (error instanceof InvariantError) throw error;
   const { code, message } = error as Error & { readonly code?: string };
   const place = listen === undefined ? "" : addressText(listen);
   const hint = `set ${section}.host and ${section}.port, or --${section}-host and --${section}-port`;
   switch (code) {
     case "EADDRINUSE":
       return new CliError("failed", `${place} is taken by another program; ${hint}`, { place });
-    case "EACCES":
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
       return new CliError("failed", `${place} cannot be used (${code}); ${hint}`, { place });

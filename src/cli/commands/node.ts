@@ -43,8 +43,11 @@ async function runNode(
     // Loaded only here: the commands that ask a member start several times faster without it.
     const { MemberServer } = await import("../server.ts");
     const server = new MemberServer({ logger }, options);
-    await runUntilStopped(server, signals, (reason) => logger.info("member.stopping", { reason }));
+    const onStop = (reason: string): void => logger.info("member.stopping", { reason });
+    const stopped = await runUntilStopped(server, signals, onStop);
     logger.info("member.stopped");
+    // A start that was interrupted goes on in the background, and there is nothing left to lose.
+    if (stopped === "while-starting") process.exit(EXIT_CODES.ok.code);
   } finally {
     signals.release();
   }
@@ -54,14 +57,13 @@ async function runUntilStopped(
   server: Server,
   signals: StopSignals,
   onStop: (reason: string) => void,
-): Promise<void> {
+): Promise<"after-start" | "while-starting"> {
   const started = server.start();
   // A stop that comes while the member still joins must not wait for the ring.
-  const outcome = await Promise.race([started.then(() => undefined), signals.first]);
-  const reason = outcome ?? (await signals.first);
-  onStop(reason);
+  const early = await Promise.race([started.then(() => undefined), signals.first]);
+  onStop(early ?? (await signals.first));
   signals.onSecond(() => process.exit(EXIT_CODES.forced.code));
-  // What was interrupted may never end, or ends with an error that nobody needs any more.
   started.catch(() => {});
   await server.stop();
+  return early === undefined ? "after-start" : "while-starting";
 }
