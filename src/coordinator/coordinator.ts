@@ -248,7 +248,9 @@ export class Coordinator implements KvApi {
     this.#context.pending.disconnected(peer);
   }
 
+  /** The network has been stopped: whoever still waits for a peer is told that it will not answer. */
   stop(): void {
+    for (const link of this.#peerOfLink.keys()) this.linkDown(link);
     this.#context.deadlines.stop();
   }
 

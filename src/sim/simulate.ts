@@ -96,6 +96,7 @@ class Simulation {
         plant: extras.plant,
         onViolation: (violation) => this.violations.push(violation),
         onCrash: (process) => this.#workload.crashed(process),
+        onStop: (process) => this.#workload.stopped(process),
       },
       options,
     );

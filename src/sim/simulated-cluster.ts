@@ -29,6 +29,7 @@ export interface ClusterDeps {
   readonly plant: Plant | undefined;
   readonly onViolation: (violation: Violation) => void;
   readonly onCrash: (process: Process) => void;
+  readonly onStop: (process: Process) => void;
 }
 
 export class SimulatedCluster {
@@ -115,7 +116,7 @@ export class SimulatedCluster {
     } catch (error) {
       this.#broken("I28", `member ${machine.index} cannot stop: ${describe(error)}`);
     }
-    this.#deps.onCrash(process);
+    this.#deps.onStop(process);
   }
 
   /** Notes what each member holds at the end, and who should. */

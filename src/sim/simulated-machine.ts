@@ -184,7 +184,14 @@ export class SimulatedMachine {
     };
   }
 
-  #diskFor(clock: ProcessClock): SimulatedDisk {
+  #diskFor(process: ProcessClock): SimulatedDisk {
+    // What a device has finished comes from outside: it is no timer of the process.
+    const { time } = this.#deps;
+    const clock = {
+      defer: (callback: () => void) => process.defer(callback),
+      setTimer: (delayMs: number, callback: () => void) =>
+        process.input(time.nowMs + delayMs, callback),
+    };
     if (this.#disk === undefined) {
       const { syncDelayMs } = this.#options;
       return new SimulatedDisk({ clock, rng: fork(this.#deps.rng) }, { syncDelayMs });

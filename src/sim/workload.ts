@@ -33,7 +33,8 @@ export interface WorkloadDeps {
 /** An operation that waits for its answer. */
 interface Waiting {
   readonly process: Process;
-  readonly cut: () => void;
+  /** There will be no answer; `isCut` when a crash is the reason. */
+  readonly cut: (isCut: boolean) => void;
 }
 
 export class Workload {
@@ -72,12 +73,21 @@ export class Workload {
 
   /** A process has crashed: its clients see their connections break. */
   crashed(process: Process): void {
-    for (const waiting of this.#waiting) if (waiting.process === process) waiting.cut();
+    this.#cut(process, true);
+  }
+
+  /** A process has ended in good order: it owes no answers. */
+  stopped(process: Process): void {
+    this.#cut(process, false);
   }
 
   /** Nobody will answer any more: what still waits is recorded as never answered. */
   giveUp(): void {
-    for (const waiting of this.#waiting) waiting.cut();
+    for (const waiting of this.#waiting) waiting.cut(waiting.process.clock.isDead);
+  }
+
+  #cut(process: Process, isCut: boolean): void {
+    for (const waiting of this.#waiting) if (waiting.process === process) waiting.cut(isCut);
   }
 
   /** One read at level ALL, outside the workload; resolves with the error, if there was one. */
@@ -121,7 +131,7 @@ export class Workload {
       frozenMs: process.clock.frozenMs,
       expiresAtMs: wish.ttlMs > 0 ? Math.floor(process.kv.nowMs()) + wish.ttlMs : 0,
     };
-    const waiting: Waiting = { process, cut: () => settle({ isCut: process.clock.isDead }) };
+    const waiting: Waiting = { process, cut: (isCut) => settle({ isCut }) };
     // Answers may come twice when a bug is there; the first one counts, as for a real client.
     const settle = (answer: Answer): void => {
       if (!this.#waiting.delete(waiting)) return;
