@@ -61,8 +61,8 @@ export async function runRingBench(options: RingBenchOptions): Promise<readonly 
     const keys = makeKeys(size);
     for (const [name, hash] of hashers(options.log)) {
       const work = (): number => keys.reduce((sum, key) => mix(sum, hash(key)), 0);
-      const name16 = `${name}, ${size} bytes`;
-      rows.push(await measure({ name: name16, perRun: KEY_COUNT, work }, parameters));
+      const subject = { name: `${name}, ${size} bytes`, perRun: KEY_COUNT, work };
+      rows.push(await measure(subject, parameters));
     }
   }
   rows.push(...(await measureTables(parameters)));
@@ -86,8 +86,13 @@ async function measureTables(parameters: Parameters): Promise<readonly RingBench
   const rng = new SeededRng(2);
   const hot = Int32Array.from({ length: LOOKUPS }, () => rng.uint32());
   let random = 1;
-  const lookUpHot = (): number =>
-    hot.reduce((sum, hi) => (sum + (table.lookup(hi, 0).members[0] ?? 0)) | 0, 0);
+  const lookUpHot = (): number => {
+    let sum = 0;
+    for (let round = 0; round < LOOKUPS; round++) {
+      sum += table.lookup(hot[round] ?? 0, 0).members.length;
+    }
+    return sum;
+  };
   const lookUpRandom = (): number => {
     let sum = 0;
     for (let round = 0; round < LOOKUPS; round++) {
