@@ -27,6 +27,10 @@
  *      objective is a sixth-power mean of the differences, close to the largest one, which
  *      is what operators look at. Their number follows from a budget, so that large rings stay quick.
  *
+ * The first members. While there are no more members than replicas everybody holds everything, and any
+ * tokens look equally good; but which member comes last in how many ranges decides how even the next
+ * ring can be. So a ring of n <= RF members is balanced for n - 1 replicas.
+ *
  * Racks. If there are as many racks as replicas, each rack holds the ring once and is a ring of its own:
  * only the member's own rack counts. Otherwise all racks of the datacenter are one problem.
  */
@@ -38,14 +42,16 @@ import { positionOf, tokenAt } from "./ring-position.ts";
 
 /** Weight of the gaps in the objective, with one replica per range and with more. */
 const LAMBDA_SINGLE = 0.02;
-const LAMBDA = 1;
+const LAMBDA = 0.5;
 /** Gaps weigh less when the results of two kicks are compared. */
 const LAMBDA_COMPARED = 0.5;
 const COMPARED_POWER = 6;
 const DESCENT_PASSES_MAX = 4;
-const KICKS_MAX = 40;
-/** Gaps evaluated per allocation, which bounds the time: about a microsecond each. */
-const EVALUATIONS_MAX = 300_000;
+const KICKS_MAX = 200;
+/** Gaps evaluated per allocation, which bounds the time: under a microsecond each. */
+const EVALUATIONS_MAX = 400_000;
+/** The search ends when nobody is farther than this from the mean. */
+const GOOD_ENOUGH = 0.002;
 /** A token keeps at least this share of a gap away from its neighbours. */
 const MARGIN = 0.02;
 
@@ -80,11 +86,14 @@ function consideredRing(request: AllocationRequest): RingLoads {
 
 function scopeOf(request: AllocationRequest): { members: readonly RingMember[]; rf: number } {
   const { members, joining, replication } = request;
-  if (replication.kind === "simple") return { members, rf: Math.max(1, replication.rf) };
-  const inDc = members.filter((member) => member.dc === joining.dc);
-  const rf = Math.max(1, replication.rf[joining.dc] ?? 1);
+  const isSimple = replication.kind === "simple";
+  const inDc = isSimple ? members : members.filter((member) => member.dc === joining.dc);
+  const rf = Math.max(1, (isSimple ? replication.rf : replication.rf[joining.dc]) ?? 1);
+  // While there are no more members than replicas, everybody holds everything. What matters then is
+  // how even the ring will be with one member more, when each is left out of some ranges.
+  if (inDc.length < rf) return { members: inDc, rf: Math.max(1, inDc.length) };
   const racks = new Set([...inDc, joining].map((member) => member.rack));
-  if (racks.size !== rf) return { members: inDc, rf };
+  if (isSimple || racks.size !== rf) return { members: inDc, rf };
   return { members: inDc.filter((member) => member.rack === joining.rack), rf: 1 };
 }
 
@@ -130,7 +139,7 @@ class TokenSearch {
     let objective = this.#objective();
     const descentCost = this.#evaluations;
     for (let kick = 0; kick < KICKS_MAX; kick++) {
-      if (this.#evaluations + descentCost > EVALUATIONS_MAX) break;
+      if (this.#evaluations + descentCost > EVALUATIONS_MAX || this.#isGoodEnough()) break;
       const before = this.#ring.snapshot();
       const positions = [...best];
       this.#kick(positions);
@@ -254,6 +263,11 @@ class TokenSearch {
       change += after * after - before * before;
     }
     return change;
+  }
+
+  #isGoodEnough(): boolean {
+    const limit = GOOD_ENOUGH * this.#ring.mean;
+    return this.#ring.seats.every((_, seat) => Math.abs(this.#excessOf(seat)) < limit);
   }
 
   /** What decides between the results of two kicks: near the largest difference, plus the gaps. */

@@ -54,7 +54,7 @@ describe("the bound on one addition", () => {
       space: MURMUR3_SPACE,
       allocate: allocateBalanced,
       rf: 3,
-      tokensPerWeight: 4,
+      tokensPerWeight: 2,
       members: Array.from({ length: 6 }, () => ({ rack: "r0", weight: 1 })),
       rng: new SeededRng(1),
     });
