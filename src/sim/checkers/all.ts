@@ -4,6 +4,7 @@ import { checkAnswers } from "./answers.ts";
 import { checkConvergence } from "./convergence.ts";
 import { checkDurability } from "./durability.ts";
 import { checkExpiry } from "./expiry.ts";
+import { checkMonotonicReads } from "./monotonic-reads.ts";
 import { checkNoInvention } from "./no-invention.ts";
 import { checkNoLostAcks } from "./no-lost-acks.ts";
 import { checkOutcomeHonesty } from "./outcome-honesty.ts";
@@ -14,6 +15,7 @@ const CHECKERS: readonly ((history: History) => Violation[])[] = [
   checkOutcomeHonesty,
   checkDurability,
   checkConvergence,
+  checkMonotonicReads,
   checkExpiry,
   checkAnswers,
 ];

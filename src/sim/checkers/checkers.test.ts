@@ -13,6 +13,7 @@ import { checkAnswers } from "./answers.ts";
 import { checkConvergence } from "./convergence.ts";
 import { checkDurability } from "./durability.ts";
 import { checkExpiry } from "./expiry.ts";
+import { checkMonotonicReads } from "./monotonic-reads.ts";
 import { checkNoInvention } from "./no-invention.ts";
 import { checkNoLostAcks } from "./no-lost-acks.ts";
 import { checkOutcomeHonesty } from "./outcome-honesty.ts";
@@ -302,6 +303,24 @@ describe("I10, convergence", () => {
   it("rejects a cell at a member that is no replica", () => {
     const held = { "safe/k": cell(1) };
     expect(check(snapshot(0, held), snapshot(1, held), snapshot(2, held))).toHaveLength(1);
+  });
+});
+
+describe("I11, monotonic reads", () => {
+  const broken = (operations: Operation[], more?: Partial<History>): string[] =>
+    checkMonotonicReads(history(operations, more)).map(({ invariant }) => invariant);
+
+  it("rejects a quorum read that shows less than an earlier one", () => {
+    expect(broken([get(1, 5), get(2, 4)])).toEqual(["I11"]);
+    expect(broken([get(1, 5), get(2, undefined)])).toEqual(["I11"]);
+    expect(broken([get(1, 5), get(2, 5), get(3, 6)])).toEqual([]);
+  });
+
+  it("accepts it from reads that overlap, need not meet, or have a crash between them", () => {
+    expect(broken([get(1, 5, { completed: at(25) }), get(2, 4)])).toEqual([]);
+    expect(broken([get(1, 5, { level: "ONE" }), get(2, 4)])).toEqual([]);
+    const crashes = [{ member: 0, kind: "kill", at: at(17) } as const];
+    expect(broken([get(1, 5), get(2, 4)], { crashes })).toEqual([]);
   });
 });
 

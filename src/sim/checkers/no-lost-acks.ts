@@ -22,7 +22,7 @@ import {
   showOperation,
   showVersion,
 } from "../history.ts";
-import { alwaysMeet } from "../quorums.ts";
+import { memoizedMeets } from "./meets.ts";
 
 export function checkNoLostAcks(history: History): Violation[] {
   const violations: Violation[] = [];
@@ -49,22 +49,6 @@ function acknowledgedWrites(history: History): Map<string, WriteRecord[]> {
     else list.push(operation);
   }
   return byKey;
-}
-
-function memoizedMeets(history: History): (write: WriteRecord, read: ReadRecord) => boolean {
-  const known = new Map<string, boolean>();
-  return (write, read) => {
-    const [keyspace = ""] = write.key.split("/", 1);
-    const writeAt = { level: write.level, datacenter: history.datacenters[write.member] ?? "" };
-    const readAt = { level: read.level, datacenter: history.datacenters[read.member] ?? "" };
-    const id = `${keyspace} ${writeAt.level} ${writeAt.datacenter} ${readAt.level} ${readAt.datacenter}`;
-    let answer = known.get(id);
-    if (answer === undefined) {
-      answer = alwaysMeet(writeAt, readAt, history.replication[keyspace] ?? 1);
-      known.set(id, answer);
-    }
-    return answer;
-  };
 }
 
 /** Whether the write's durability covers everything that happened until the read was over. */
