@@ -47,13 +47,18 @@ export class Nemesis {
     this.#scheduleNext();
   }
 
-  /** Ends every disturbance: paths are free, machines are up, clocks stay as they are. */
+  /**
+   * Ends every disturbance: paths are free, disks have space, machines are up, clocks stay as they
+   * are. A store whose disk failed takes no writes until its process starts anew.
+   */
   heal(): void {
     this.#isActive = false;
     const { network, machines } = this.#deps;
     network.heal();
     for (const machine of machines) {
       machine.thaw();
+      machine.limitDisk(undefined);
+      if (machine.hasFaultyDisk && machine.process !== undefined) this.#deps.crash(machine, "kill");
       if (machine.process === undefined) machine.start();
     }
   }
@@ -99,6 +104,10 @@ export class Nemesis {
         return this.#clog();
       case "clock-jump":
         return this.#jump();
+      case "sync-failure":
+        return this.#failSyncs();
+      case "disk-full":
+        return this.#fillDisk();
     }
   }
 
@@ -177,6 +186,18 @@ export class Nemesis {
     if (machine === undefined) return;
     machine.wall.skewMs = Math.floor((randomFraction(rng) * 2 - 1) * SKEW_MAX_MS);
     log.record(time.nowMs, "clock-jump", [machine.index, machine.wall.skewMs]);
+  }
+
+  #failSyncs(): void {
+    const machine = this.#someone((other) => other.process !== undefined);
+    machine?.failSyncs(1 + randomBelow(this.#deps.rng, 3));
+  }
+
+  #fillDisk(): void {
+    const machine = this.#someone((other) => other.process !== undefined);
+    if (machine === undefined) return;
+    machine.limitDisk(randomBelow(this.#deps.rng, 4096));
+    this.#later(4000, () => machine.limitDisk(undefined));
   }
 
   get #addresses(): string[] {

@@ -20,6 +20,7 @@ import { bytesOf, splitKey } from "./wishes.ts";
 /** Faults have ended, or never began: then everybody has to agree within this time. */
 const WHOLE_WITHIN_MS = 60_000;
 const STOP_WITHIN_MS = 20_000;
+const RESTART_MS = 250;
 
 export interface ClusterDeps {
   readonly time: VirtualTime;
@@ -52,7 +53,7 @@ export class SimulatedCluster {
         rng: fork(rng),
         onReady: (machine: SimulatedMachine) => this.#look(machine, "restarted"),
         onStartFailure: (machine: SimulatedMachine, error: unknown) =>
-          this.#broken("I26", `member ${machine.index} cannot start: ${describe(error)}`),
+          this.#startFailed(machine, error),
       };
       return new SimulatedMachine(index, parts, options);
     });
@@ -159,6 +160,17 @@ export class SimulatedCluster {
       if (layout !== status.layout.hash) return false;
     }
     return true;
+  }
+
+  /** A start may fail while the disk does; whoever supervises the process tries again. */
+  #startFailed(machine: SimulatedMachine, error: unknown): void {
+    if (!machine.hasFaultyDisk && !machine.isDiskLimited) {
+      this.#broken("I26", `member ${machine.index} cannot start: ${describe(error)}`);
+    }
+    const { time } = this.#deps;
+    time.schedule(time.nowMs + RESTART_MS, () => {
+      if (machine.process === undefined) machine.start();
+    });
   }
 
   #broken(invariant: string, message: string): void {

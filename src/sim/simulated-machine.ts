@@ -58,6 +58,8 @@ export class SimulatedMachine {
   #disk: SimulatedDisk | undefined;
   #diskAfter: "power" | "kill" = "kill";
   #process: MutableProcess | undefined;
+  #hasFaultyDisk = false;
+  #isDiskLimited = false;
 
   constructor(index: number, deps: MachineDeps, options: SimulationOptions) {
     this.index = index;
@@ -81,11 +83,37 @@ export class SimulatedMachine {
     return this.#process?.clock.isFrozen === true;
   }
 
+  /** Its disk failed the present process: syncs that failed, or no space. */
+  get hasFaultyDisk(): boolean {
+    return this.#hasFaultyDisk;
+  }
+
+  get isDiskLimited(): boolean {
+    return this.#isDiskLimited;
+  }
+
+  /** The next syncs fail; what they should have saved may be gone. */
+  failSyncs(count: number): void {
+    this.#note("sync-failure", count);
+    this.#hasFaultyDisk = true;
+    this.#disk?.failSyncs(count);
+  }
+
+  /** So many bytes can still be written; undefined: any number. */
+  limitDisk(freeBytes: number | undefined): void {
+    this.#note("disk-limit", freeBytes ?? -1);
+    if (freeBytes !== undefined) this.#hasFaultyDisk = true;
+    this.#isDiskLimited = freeBytes !== undefined;
+    const used = this.#disk?.usedBytes() ?? 0;
+    this.#disk?.setCapacity(freeBytes === undefined ? Number.POSITIVE_INFINITY : used + freeBytes);
+  }
+
   /** Starts a process. Its end of starting is told through `onReady` or `onStartFailure`. */
   start(): void {
     assert(this.#process === undefined, "one process at a time");
     this.#note("start");
     const process = this.#boot();
+    this.#hasFaultyDisk = false;
     this.#process = process;
     const isCurrent = (): boolean => this.#process === process;
     process.member.start().then(
@@ -98,6 +126,9 @@ export class SimulatedMachine {
       (error: unknown) => {
         if (!isCurrent()) return;
         this.#process = undefined;
+        this.#diskAfter = "kill";
+        process.clock.kill();
+        process.transport?.crashed(true);
         this.#deps.onStartFailure(this, error);
       },
     );

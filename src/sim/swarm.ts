@@ -29,6 +29,8 @@ export const DISTURBANCES = [
   "isolation",
   "clog",
   "clock-jump",
+  "sync-failure",
+  "disk-full",
 ] as const;
 export type Disturbance = (typeof DISTURBANCES)[number];
 
@@ -181,6 +183,11 @@ function drawNetwork(rng: Uint32Source): NetworkFaults {
     queueBytesMax: chance(rng, 0.1) ? 8192 : CALM_NETWORK.queueBytesMax,
   };
 }
+
+/** Weights with which nothing happens. */
+export const NO_DISTURBANCES: Readonly<Record<Disturbance, number>> = Object.fromEntries(
+  DISTURBANCES.map((name) => [name, 0]),
+) as Record<Disturbance, number>;
 
 function drawDisturbances(rng: Uint32Source): Record<Disturbance, number> {
   const weights = DISTURBANCES.map((name) => [
