@@ -52,6 +52,8 @@ export interface Rebalance {
 const TINY = 1e-9;
 /** A token may use at most this share of a gap at once, so that neighbours never meet. */
 const GAP_SHARE = 0.49;
+/** How often the search for a path may look at each member. */
+const ROUNDS_MAX = 50;
 
 export function rebalanceTokens(request: RebalanceRequest): Rebalance {
   const racks = [...new Set(request.members.map(({ rack }) => rack))];
@@ -98,7 +100,18 @@ interface Step {
   readonly token: number;
   readonly direction: 1 | -1;
   readonly from: number;
+  readonly to: number;
 }
+
+interface Path {
+  readonly steps: readonly Step[];
+  readonly start: number;
+  /** -1 if there is no path. */
+  readonly end: number;
+}
+
+/** Which kind of need the paths settle: of seats with too much, or of seats with too little. */
+type Role = "gives" | "takes";
 
 class TokenFlow {
   /** How far each token has moved, as a share of the ring; positive towards higher tokens. */
@@ -143,15 +156,8 @@ class TokenFlow {
   }
 
   run(): void {
-    for (let seat = 0; seat < this.#loads.length; seat++) {
-      while (this.#room(seat) < -TINY && this.moved < this.#budget) {
-        if (!this.#augment(seat, "gives")) break;
-      }
-    }
-    for (let seat = 0; seat < this.#loads.length; seat++) {
-      while (this.#spare(seat) < -TINY && this.moved < this.#budget) {
-        if (!this.#augment(seat, "takes")) break;
-      }
+    for (const role of ["gives", "takes"] as const) {
+      while (this.moved < this.#budget && this.#augment(role));
     }
   }
 
@@ -185,81 +191,90 @@ class TokenFlow {
     return tokensOf;
   }
 
-  /** Moves load along the cheapest path from or to a seat; false if there is none. */
-  #augment(seat: number, role: "gives" | "takes"): boolean {
-    const { steps, end } = this.#cheapestPath(seat, role);
+  /** Moves load along the cheapest path from (or to) any seat in need; false if there is none. */
+  #augment(role: Role): boolean {
+    const { steps, start, end } = this.#cheapestPath(role);
     if (end < 0) return false;
-    const sign = role === "gives" ? 1 : -1;
-    const wanted = role === "gives" ? -this.#room(seat) : -this.#spare(seat);
-    let amount = Math.min(wanted, this.#absorbs(end, role));
+    let amount = Math.min(this.#need(start, role), this.#absorbs(end, role));
     for (const step of steps) amount = Math.min(amount, this.#capacity(step.token, step.direction));
     amount = Math.min(amount, this.#budget - this.moved);
     if (amount < TINY / 10) return false;
     for (const { token, direction } of steps) {
       this.shifts[token] = (this.shifts[token] ?? 0) + direction * amount;
     }
-    this.#loads[seat] = (this.#loads[seat] ?? 0) - sign * amount;
+    const sign = role === "gives" ? 1 : -1;
+    this.#loads[start] = (this.#loads[start] ?? 0) - sign * amount;
     this.#loads[end] = (this.#loads[end] ?? 0) + sign * amount;
     return true;
   }
 
+  /** How much a seat has to give (or take) to be within the tolerance. */
+  #need(seat: number, role: Role): number {
+    return role === "gives" ? -this.#room(seat) : -this.#spare(seat);
+  }
+
   /** How much a path that ends here could bring (or fetch). A seat in need is settled in full first. */
-  #absorbs(seat: number, role: "gives" | "takes"): number {
-    const need = role === "gives" ? -this.#spare(seat) : -this.#room(seat);
+  #absorbs(seat: number, role: Role): number {
+    const need = this.#need(seat, role === "gives" ? "takes" : "gives");
     if (need > TINY) return need;
     return role === "gives" ? this.#room(seat) : this.#spare(seat);
   }
 
-  /** Bellman-Ford with a queue: moves back have negative cost. */
-  #cheapestPath(start: number, role: "gives" | "takes"): { steps: Step[]; end: number } {
+  /** Bellman-Ford with a queue, from all seats in need at once: moves back have negative cost. */
+  #cheapestPath(role: Role): Path {
     const count = this.#loads.length;
     const costs = new Float64Array(count).fill(Infinity);
     const steps: (Step | undefined)[] = Array.from({ length: count });
     const isQueued = new Uint8Array(count);
-    const queue = [start];
-    costs[start] = 0;
-    for (let head = 0; head < queue.length && head < 50 * count; head++) {
+    const queue = [...this.#loads.keys()].filter((seat) => this.#need(seat, role) > TINY);
+    const starts = new Set(queue);
+    for (const seat of queue) costs[seat] = 0;
+    for (let head = 0; head < queue.length && head < ROUNDS_MAX * count; head++) {
       const seat = queue[head] ?? 0;
       isQueued[seat] = 0;
-      for (const token of this.#tokensOf[seat] ?? []) {
-        const isOwner = this.#ring.ownerAt(token) === seat;
-        const other = isOwner ? (this.#partners[token] ?? 0) : this.#ring.ownerAt(token);
-        // To the left an owner gives to its partner, to the right it takes from it.
-        const direction = isOwner === (role === "gives") ? -1 : 1;
-        if (this.#capacity(token, direction) < TINY) continue;
+      for (const step of this.#stepsFrom(seat, role)) {
+        const { token, direction, to } = step;
         const cost = (costs[seat] ?? 0) + this.#cost(token, direction);
-        if (cost >= (costs[other] ?? 0) - TINY || other === start) continue;
-        costs[other] = cost;
-        steps[other] = { token, direction, from: seat };
-        if (isQueued[other] === 0) queue.push(other);
-        isQueued[other] = 1;
+        if (starts.has(to) || cost >= (costs[to] ?? 0) - TINY) continue;
+        costs[to] = cost;
+        steps[to] = step;
+        if (isQueued[to] === 0) queue.push(to);
+        isQueued[to] = 1;
       }
     }
-    return this.#traceBack(costs, steps, { start, role });
+    return this.#traceBack(costs, steps, role);
   }
 
-  #traceBack(
-    costs: Float64Array,
-    steps: readonly (Step | undefined)[],
-    { start, role }: { start: number; role: "gives" | "takes" },
-  ): { steps: Step[]; end: number } {
+  /** All that one move of one token can do to the load of a seat. */
+  *#stepsFrom(seat: number, role: Role): Generator<Step, void, undefined> {
+    for (const token of this.#tokensOf[seat] ?? []) {
+      const isOwner = this.#ring.ownerAt(token) === seat;
+      const to = isOwner ? (this.#partners[token] ?? 0) : this.#ring.ownerAt(token);
+      // To the left an owner gives to its partner, to the right it takes from it.
+      const direction = isOwner === (role === "gives") ? -1 : 1;
+      if (this.#capacity(token, direction) >= TINY) yield { token, direction, from: seat, to };
+    }
+  }
+
+  #traceBack(costs: Float64Array, steps: readonly (Step | undefined)[], role: Role): Path {
     let end = -1;
     let best = Infinity;
-    for (let seat = 0; seat < costs.length; seat++) {
-      if (seat === start || this.#absorbs(seat, role) < TINY) continue;
-      const need = role === "gives" ? -this.#spare(seat) : -this.#room(seat);
-      const cost = (costs[seat] ?? Infinity) - (need > TINY ? 1 : 0);
+    for (const [seat, pathCost] of costs.entries()) {
+      if (steps[seat] === undefined || this.#absorbs(seat, role) < TINY) continue;
+      const isInNeed = this.#need(seat, role === "gives" ? "takes" : "gives") > TINY;
+      const cost = pathCost - (isInNeed ? 1 : 0);
       if (cost >= best) continue;
       best = cost;
       end = seat;
     }
     const path: Step[] = [];
-    for (let seat = end; end >= 0 && seat !== start && path.length <= costs.length;) {
-      const step = must(steps[seat], "a step back");
+    let start = end;
+    for (let step = steps[end]; step !== undefined; step = steps[start]) {
       path.push(step);
-      seat = step.from;
+      start = step.from;
+      if (path.length > costs.length) return { steps: [], start, end: -1 };
     }
-    return { steps: path, end: path.length > costs.length ? -1 : end };
+    return { steps: path, start, end };
   }
 
   /** Taking a move back earns what it cost. */
