@@ -8,10 +8,11 @@
  *   would report success for data that is gone. Only opening anew, which reads what is really there,
  *   ends this.
  * - `CLOSED`: the engine is not open.
+ * - `BUSY`: as much as may wait is waiting already; it passes by itself.
  * - `TOO_LARGE`: key or value is over the engine's limit.
  */
 export class StorageError extends Error {
-  readonly code: "FULL" | "READ_ONLY" | "CLOSED" | "TOO_LARGE";
+  readonly code: "FULL" | "READ_ONLY" | "CLOSED" | "BUSY" | "TOO_LARGE";
 
   constructor(code: StorageError["code"], message: string, options?: ErrorOptions) {
     super(message, options);

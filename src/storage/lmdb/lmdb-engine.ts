@@ -2,9 +2,10 @@
  * The LMDB engine: cells in a B+tree on disk, for data larger than memory.
  *
  * LMDB is a copy-on-write tree in a memory map: reads are cheap, snapshots free, a crash leads back to
- * the last synced state; small random commits are dear. So the puts of a turn are collected and
- * committed in one transaction (turn-commit.ts); until then reads find them in the collection.
- * Counts for `stats` are kept in the same transactions as the cells.
+ * the last synced state; small random commits are dear. So puts are collected and committed in
+ * one transaction after another (turn-commit.ts), by a thread of the library; until a put is
+ * committed, reads and scans find it in the collection. Counts for `stats` are kept in the same
+ * transactions as the cells.
  */
 import { statSync } from "node:fs";
 import { join } from "node:path";
@@ -38,7 +39,7 @@ import {
   isLongKey,
   isValueOf,
 } from "./lmdb-format.ts";
-import { LmdbScan } from "./lmdb-scan.ts";
+import { LmdbScan, type StoredEntry } from "./lmdb-scan.ts";
 import { TurnCommit } from "./turn-commit.ts";
 
 export interface LmdbEngineDeps {
@@ -53,8 +54,8 @@ export interface LmdbEngineOptions {
   readonly syncIntervalMs: number;
   /** How often a commit is tried again while the disk is full. */
   readonly fullRetryMs: number;
-  /** Bytes collected before they are committed in the middle of a turn of the event loop. */
-  readonly batchBytes: number;
+  /** Keys and values that may wait for a commit to begin; beyond that puts fail with BUSY. */
+  readonly collectedBytesMax: number;
   readonly keyBytesMax: number;
   readonly valueBytesMax: number;
 }
@@ -62,25 +63,19 @@ export interface LmdbEngineOptions {
 const DEFAULTS = {
   syncIntervalMs: 1000,
   fullRetryMs: 1000,
-  batchBytes: 4 * 1024 * 1024,
+  collectedBytesMax: 64 * 1024 * 1024,
   keyBytesMax: 64 * 1024,
   valueBytesMax: 16 * 1024 * 1024,
 };
 
 const DATA_FILE = "data.mdb";
 const COUNTS_KEY = Buffer.from("counts");
-/** lmdb's flags for: committed when the call returns, synced later. */
-const COMMIT_WITHOUT_SYNC: number = 0x1_0002;
-
-/** `sync` exists since lmdb 2 and is missing in the types of the package. */
+/** What the package has and its types lack. */
 type Root = RootDatabase<Buffer, Buffer> & {
   sync(callback: (error?: Error | null) => void): void;
+  /** Lets the next read see what was committed last. */
+  resetReadTxn(): void;
 };
-
-interface Collected {
-  readonly key: Buffer;
-  readonly value: Buffer;
-}
 
 interface Counts {
   cells: number;
@@ -95,8 +90,10 @@ export class LmdbEngine implements StorageEngine {
   readonly #commit: TurnCommit;
   #root: Root | undefined;
   #cells: Database<Buffer, Buffer> | undefined;
-  /** Puts of this turn by their LMDB key as a latin1 string. */
-  #collected = new Map<string, Collected>();
+  /** Puts for the next transaction, by their LMDB key as a latin1 string. */
+  #collected = new Map<string, StoredEntry>();
+  /** Those of the transaction that is being committed. */
+  #committing = new Map<string, StoredEntry>();
   #collectedBytes = 0;
   #counts: Counts = { cells: 0, tombstones: 0, liveBytes: 0 };
   #openScans = 0;
@@ -113,8 +110,8 @@ export class LmdbEngine implements StorageEngine {
     this.#commit = new TurnCommit(
       {
         ...deps,
-        commit: () => this.#writeCollected(),
-        sync: (done) => this.#opened().sync((error) => done(error ?? undefined)),
+        commit: (done) => this.#commitCollected(done),
+        sync: (done) => this.#sync(done),
       },
       this.#options,
     );
@@ -156,7 +153,6 @@ export class LmdbEngine implements StorageEngine {
       this.#count(write, present);
     }
     this.#commit.acknowledge(durability, sink);
-    if (this.#collectedBytes >= this.#options.batchBytes) this.#commit.commitNow();
   }
 
   get(
@@ -180,11 +176,11 @@ export class LmdbEngine implements StorageEngine {
   }
 
   scan(keyspaceId: number, span: TokenSpan, options: { readonly values: boolean }): RangeScan {
-    // The snapshot is one of committed transactions, so what was collected must be committed.
-    if (!this.#commit.commitNow()) throw must(this.#commit.refusal, "a failed commit has a reason");
     this.#openScans++;
     const deps = {
       cells: this.#cellsDatabase(),
+      // The snapshot of LMDB has the committed ones only, and may or may not have those under way.
+      uncommitted: new Map([...this.#committing, ...this.#collected]).values(),
       check: this.#checked,
       onClose: () => this.#openScans--,
     };
@@ -235,6 +231,10 @@ export class LmdbEngine implements StorageEngine {
       const text = `the value has ${valueBytes} bytes, at most ${valueBytesMax} are possible`;
       return new StorageError("TOO_LARGE", text);
     }
+    if (this.#collectedBytes > this.#options.collectedBytesMax) {
+      const text = `${this.#collectedBytes} bytes wait to be committed`;
+      return new StorageError("BUSY", text);
+    }
     return this.#commit.refusal;
   }
 
@@ -250,9 +250,10 @@ export class LmdbEngine implements StorageEngine {
   }
 
   #lookUp(key: Buffer): Buffer | undefined {
-    if (this.#collected.size > 0) {
-      const collected = this.#collected.get(key.toString("latin1"));
-      if (collected !== undefined) return collected.value;
+    if (this.#collected.size + this.#committing.size > 0) {
+      const name = key.toString("latin1");
+      const waiting = this.#collected.get(name) ?? this.#committing.get(name);
+      if (waiting !== undefined) return waiting.value;
     }
     const found = this.#cellsDatabase().getBinaryFast(key);
     return found === undefined ? undefined : asBuffer(found);
@@ -276,17 +277,36 @@ export class LmdbEngine implements StorageEngine {
     if (write.value === undefined) counts.tombstones++;
   }
 
-  #writeCollected(): void {
-    if (this.#collected.size === 0) return;
+  #commitCollected(done: (error: Error | undefined) => void): void {
     const root = this.#opened();
     const cells = this.#cellsDatabase();
-    root.transactionSync(() => {
-      for (const { key, value } of this.#collected.values()) cells.putSync(key, value);
-      root.putSync(COUNTS_KEY, Buffer.from(JSON.stringify(this.#counts)));
-    }, COMMIT_WITHOUT_SYNC);
-    this.#commits++;
+    this.#committing = this.#collected;
     this.#collected = new Map();
     this.#collectedBytes = 0;
+    // Everything put in one turn of the event loop becomes one transaction.
+    let lastPut: Promise<boolean> | undefined;
+    for (const { key, value } of this.#committing.values()) lastPut = cells.put(key, value);
+    const countsPut = root.put(COUNTS_KEY, Buffer.from(JSON.stringify(this.#counts)));
+    Promise.all([lastPut, countsPut]).then(
+      () => {
+        root.resetReadTxn();
+        this.#commits++;
+        this.#committing = new Map();
+        done(undefined);
+      },
+      (error: unknown) => {
+        this.#collected = new Map([...this.#committing, ...this.#collected]);
+        this.#committing = new Map();
+        done(error instanceof Error ? error : new Error(String(error)));
+      },
+    );
+  }
+
+  #sync(done: (error: Error | undefined) => void): void {
+    const root = this.#opened();
+    const failed = (error: unknown): void => done(error instanceof Error ? error : undefined);
+    // The library flushes by itself but does not say if that fails; the second call does.
+    root.flushed.then(() => root.sync((error) => done(error ?? undefined)), failed);
   }
 
   /** LMDB has no checksums; the content hash tells whether the value is what was put. */

@@ -1,13 +1,21 @@
 /**
  * A scan of the LMDB engine: one read transaction, which is the snapshot, and a range query per call
- * of `next`, which goes on behind the last LMDB key seen.
+ * of `next`, which goes on behind the last LMDB key seen. What was not committed at the opening is
+ * merged in by key; where both have an entry, the uncommitted one is the newer.
  */
 import type { Database } from "lmdb";
 import type { RangeScan, ScannedCell, StoredCell, TokenSpan } from "../engine.ts";
 import { asBuffer, decodeAddress, decodeHead, encodeToken } from "./lmdb-format.ts";
 
+/** One entry of the database. */
+export interface StoredEntry {
+  readonly key: Buffer;
+  readonly value: Buffer;
+}
+
 export interface LmdbScanDeps {
   readonly cells: Database<Buffer, Buffer>;
+  readonly uncommitted: Iterable<StoredEntry>;
   /** The cell with its value, checked. */
   readonly check: (encoded: Buffer) => StoredCell;
   readonly onClose: () => void;
@@ -19,12 +27,14 @@ export interface LmdbScanOptions {
   readonly values: boolean;
 }
 
-/** A stretch of LMDB keys; both ends are excluded from it unless it says so. */
+/** A stretch of LMDB keys that is still to be visited. */
 interface Stretch {
   start: Buffer;
   isStartIncluded: boolean;
   /** Excluded. */
   readonly end: Buffer;
+  /** The uncommitted entries in it that are still to come, the next one last. */
+  readonly uncommitted: StoredEntry[];
 }
 
 export class LmdbScan implements RangeScan {
@@ -39,7 +49,15 @@ export class LmdbScan implements RangeScan {
     this.#deps = deps;
     this.#options = options;
     this.#transaction = deps.cells.useReadTransaction();
-    this.#stretches = stretchesOf(options.keyspaceId, options.span);
+    const uncommitted = [...deps.uncommitted].sort((a, b) => Buffer.compare(b.key, a.key));
+    this.#stretches = stretchesOf(options.keyspaceId, options.span).map(([start, end]) => ({
+      start,
+      isStartIncluded: true,
+      end,
+      uncommitted: uncommitted.filter(
+        ({ key }) => Buffer.compare(key, start) >= 0 && Buffer.compare(key, end) < 0,
+      ),
+    }));
   }
 
   next(limit: number, visit: (cell: ScannedCell) => void): number {
@@ -63,7 +81,6 @@ export class LmdbScan implements RangeScan {
   }
 
   #visitStretch(stretch: Stretch, limit: number, visit: (cell: ScannedCell) => void): number {
-    let visited = 0;
     const range = this.#deps.cells.getRange({
       start: stretch.start,
       exclusiveStart: !stretch.isStartIncluded,
@@ -71,24 +88,46 @@ export class LmdbScan implements RangeScan {
       limit,
       transaction: this.#transaction,
     });
-    for (const found of range) {
-      const key = asBuffer(found.key);
-      const value = asBuffer(found.value);
-      visited++;
-      stretch.start = key;
+    const stored = [...range].map(({ key, value }) => ({
+      key: asBuffer(key),
+      value: asBuffer(value),
+    }));
+    let visited = 0;
+    for (let at = 0; visited < limit; visited++) {
+      const committed = stored[at];
+      const uncommitted = stretch.uncommitted.at(-1);
+      const entry = firstOf(committed, uncommitted);
+      if (entry === undefined) break;
+      const isBoth = committed !== undefined && entry.key.equals(committed.key);
+      if (entry === committed || isBoth) at++;
+      if (entry === uncommitted) stretch.uncommitted.pop();
+      stretch.start = entry.key;
       stretch.isStartIncluded = false;
-      const { tokenHi, tokenLo, key: cellKey } = decodeAddress(key, value);
-      const place = { tokenHi, tokenLo, key: cellKey };
-      if (this.#options.values) visit({ ...this.#deps.check(value), ...place });
-      else visit({ ...decodeHead(value), ...place, value: undefined });
+      this.#visit(entry, visit);
     }
     return visited;
   }
+
+  #visit({ key: encodedKey, value }: StoredEntry, visit: (cell: ScannedCell) => void): void {
+    const { tokenHi, tokenLo, key } = decodeAddress(encodedKey, value);
+    if (this.#options.values) visit({ ...this.#deps.check(value), tokenHi, tokenLo, key });
+    else visit({ ...decodeHead(value), tokenHi, tokenLo, key, value: undefined });
+  }
 }
 
-function stretchesOf(keyspaceId: number, span: TokenSpan): Stretch[] {
+/** The one with the lesser key; of equal ones the uncommitted. */
+function firstOf(
+  committed: StoredEntry | undefined,
+  uncommitted: StoredEntry | undefined,
+): StoredEntry | undefined {
+  if (committed === undefined || uncommitted === undefined) return committed ?? uncommitted;
+  return Buffer.compare(committed.key, uncommitted.key) < 0 ? committed : uncommitted;
+}
+
+/** First key and key behind the last of the one or two stretches of a span. */
+function stretchesOf(keyspaceId: number, span: TokenSpan): [Buffer, Buffer][] {
   const first = encodeToken(keyspaceId, -0x8000_0000, 0);
-  // The key behind all of the keyspace: its number, then the highest token, then something.
+  // Behind all of the keyspace: its number, the highest token, and more than any key has.
   const behindAll = Buffer.concat([
     encodeToken(keyspaceId, 0x7fff_ffff, 0xffff_ffff),
     Buffer.alloc(1960, 0xff),
@@ -97,10 +136,10 @@ function stretchesOf(keyspaceId: number, span: TokenSpan): Stretch[] {
   const afterEnd = behind(keyspaceId, span.endHi, span.endLo) ?? behindAll;
   const isWrapping =
     span.startHi > span.endHi || (span.startHi === span.endHi && span.startLo >= span.endLo);
-  if (!isWrapping) return [{ start: afterStart, isStartIncluded: true, end: afterEnd }];
+  if (!isWrapping) return [[afterStart, afterEnd]];
   return [
-    { start: afterStart, isStartIncluded: true, end: behindAll },
-    { start: first, isStartIncluded: true, end: afterEnd },
+    [afterStart, behindAll],
+    [first, afterEnd],
   ];
 }
 

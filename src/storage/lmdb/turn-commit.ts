@@ -1,10 +1,12 @@
 /**
- * One LMDB transaction per turn of the event loop, one sync at a time: group-commit.ts of the log
- * engine, over a library that does the writing.
+ * One LMDB transaction at a time, one sync at a time: group-commit.ts of the log engine, over a
+ * library that does the writing in a thread of its own.
  *
- * A commit makes a transaction visible and hands it to the operating system (`interval`); a sync puts
- * all commits before it on the device (`fsync`). LMDB keeps the last synced state intact until
- * the next one is, so a power failure leads back to a whole, older state, never to a torn one.
+ * Puts of a turn of the event loop are committed together; what arrives while a commit runs goes into
+ * the next. A commit makes a transaction visible and hands it to the operating system
+ * (`interval`); a sync puts all commits before it on the device (`fsync`). LMDB keeps the last synced
+ * state intact until the next one is, so a power failure leads back to a whole, older state, never
+ * to a torn one. The price is that every commit is flushed, whether somebody waits for that or not.
  */
 import type { Durability } from "../../model/consistency.ts";
 import type { Clock, Logger, Timer } from "../../model/deps.ts";
@@ -16,8 +18,8 @@ import { StorageError } from "../storage-error.ts";
 export interface TurnCommitDeps {
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Writes what was collected; throws if it cannot, and keeps it. */
-  readonly commit: () => void;
+  /** Commits what was collected. If that fails, it stays collected. `done` is not called inside. */
+  readonly commit: (done: (error: Error | undefined) => void) => void;
   readonly sync: (done: (error: Error | undefined) => void) => void;
 }
 
@@ -31,9 +33,15 @@ export class TurnCommit {
   readonly #options: TurnCommitOptions;
   readonly #awaitingWrite = new SinkList();
   readonly #awaitingWriteAndSync = new SinkList();
+  /** The same two for the commit that runs. */
+  readonly #inCommit = new SinkList();
+  readonly #inCommitBeforeSync = new SinkList();
   readonly #awaitingSync = new SinkList();
   readonly #inSync = new SinkList();
   #isTurnEndScheduled = false;
+  #isCommitting = false;
+  /** Whether something arrived while a commit ran. */
+  #isCommitWanted = false;
   #isSyncing = false;
   #isDirty = false;
   #isStopped = false;
@@ -41,7 +49,7 @@ export class TurnCommit {
   #full: StorageError | undefined;
   #syncTimer: Timer | undefined;
   #retryTimer: Timer | undefined;
-  #onSyncEnd: (() => void) | undefined;
+  #onIdle: (() => void) | undefined;
   #syncs = 0;
 
   constructor(deps: TurnCommitDeps, options: TurnCommitOptions) {
@@ -77,45 +85,61 @@ export class TurnCommit {
     this.#deps.clock.defer(this.#onTurnEnd);
   }
 
-  /** Commits at once. False if it failed. */
-  commitNow(): boolean {
-    if (this.#failure !== undefined) return false;
-    try {
-      this.#deps.commit();
-    } catch (error) {
-      this.#noteFailure(error);
-      return false;
-    }
-    this.#full = undefined;
-    this.#isDirty = true;
-    this.#awaitingSync.takeFrom(this.#awaitingWriteAndSync);
-    return true;
-  }
-
   /** Commits and syncs what is pending, then calls `done`; no put may follow. */
   stop(done: () => void): void {
     this.#isStopped = true;
     this.#syncTimer?.cancel();
     this.#retryTimer?.cancel();
     const finish = (): void => {
-      if (this.#isSyncing) this.#onSyncEnd = done;
-      else done();
+      this.#onIdle = done;
+      this.#tellIfIdle();
     };
     this.acknowledge("fsync", { stored: finish, putFailed: finish });
   }
 
   readonly #onTurnEnd = (): void => {
     this.#isTurnEndScheduled = false;
-    if (this.refusal !== undefined || !this.commitNow()) {
-      const error = this.refusal;
-      this.#awaitingWrite.settle(error);
-      this.#awaitingWriteAndSync.settle(error);
+    if (this.refusal === undefined) this.#startCommit();
+    else this.#failWaiting(this.refusal);
+  };
+
+  #startCommit(): void {
+    if (this.#isCommitting) {
+      this.#isCommitWanted = true;
       return;
     }
-    this.#awaitingWrite.settle(undefined);
+    this.#isCommitting = true;
+    this.#isCommitWanted = false;
+    this.#inCommit.takeFrom(this.#awaitingWrite);
+    this.#inCommitBeforeSync.takeFrom(this.#awaitingWriteAndSync);
+    this.#deps.commit((error) => {
+      this.#isCommitting = false;
+      if (error === undefined) this.#commitSucceeded();
+      else this.#noteFailure(error);
+      this.#tellIfIdle();
+    });
+  }
+
+  #commitSucceeded(): void {
+    this.#full = undefined;
+    this.#isDirty = true;
+    this.#awaitingSync.takeFrom(this.#inCommitBeforeSync);
+    this.#inCommit.settle(undefined);
     this.#startSync();
     this.#armSyncTimer();
-  };
+    if (this.#isCommitWanted) this.#startCommit();
+  }
+
+  #failWaiting(error: StorageError): void {
+    for (const sinks of [
+      this.#inCommit,
+      this.#inCommitBeforeSync,
+      this.#awaitingWrite,
+      this.#awaitingWriteAndSync,
+    ]) {
+      sinks.settle(error);
+    }
+  }
 
   #startSync(): void {
     if (this.#isSyncing || this.#awaitingSync.count === 0) return;
@@ -129,8 +153,12 @@ export class TurnCommit {
       this.#inSync.settle(this.#failure);
       if (this.#failure === undefined) this.#startSync();
       else this.#awaitingSync.settle(this.#failure);
-      if (!this.#isSyncing) this.#onSyncEnd?.();
+      this.#tellIfIdle();
     });
+  }
+
+  #tellIfIdle(): void {
+    if (!this.#isSyncing && !this.#isCommitting) this.#onIdle?.();
   }
 
   #armSyncTimer(): void {
@@ -141,23 +169,25 @@ export class TurnCommit {
     });
   }
 
-  #noteFailure(cause: unknown): void {
-    const text = cause instanceof Error ? cause.message : String(cause);
-    if (!/no space|ENOSPC|MAP_FULL/i.test(text)) {
-      this.#becomeReadOnly("write", cause);
-      return;
-    }
-    if (this.#full === undefined) this.#deps.logger.error("storage.disk_full", { error: text });
-    this.#full = new StorageError("FULL", `the disk is full: ${text}`, { cause });
+  #noteFailure(cause: Error): void {
+    if (/no space|ENOSPC|MAP_FULL/i.test(cause.message)) this.#noteFull(cause);
+    else this.#becomeReadOnly("write", cause);
+    if (this.refusal !== undefined) this.#failWaiting(this.refusal);
+  }
+
+  #noteFull(cause: Error): void {
+    const error = cause.message;
+    if (this.#full === undefined) this.#deps.logger.error("storage.disk_full", { error });
+    this.#full = new StorageError("FULL", `the disk is full: ${error}`, { cause });
     if (this.#isStopped) return;
     this.#retryTimer ??= this.#deps.clock.setTimer(this.#options.fullRetryMs, () => {
       this.#retryTimer = undefined;
-      this.commitNow();
+      if (this.#failure === undefined) this.#startCommit();
     });
   }
 
-  #becomeReadOnly(action: string, cause: unknown): void {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+  #becomeReadOnly(action: string, cause: Error): void {
+    const reason = cause.message;
     this.#failure ??= new StorageError(
       "READ_ONLY",
       `the store is read-only since a ${action} failed: ${reason}`,

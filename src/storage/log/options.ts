@@ -39,7 +39,7 @@ export const DEFAULT_LOG_OPTIONS: LogEngineOptions = {
   syncIntervalMs: 1000,
   fullRetryMs: 1000,
   maintenanceMs: 1000,
-  mergeLiveShare: 0.5,
+  mergeLiveShare: 0.4,
   mergeStepBytes: 256 * 1024,
   mergePauseMs: 2,
   snapshotLogBytes: 512 * 1024 * 1024,
