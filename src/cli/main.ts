@@ -14,6 +14,10 @@ process.exitCode = await runCli(
     env: process.env,
     isTerminal: process.stdout.isTTY === true,
     fetch: globalThis.fetch,
+    // A getter, because touching standard input opens it.
+    get input() {
+      return process.stdin;
+    },
     write: (text) => void process.stdout.write(text),
     writeError: (text) => void process.stderr.write(text),
   },

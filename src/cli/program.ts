@@ -13,6 +13,8 @@ import { createKeyspaceCommand, keyspacesCommand } from "./commands/keyspaces.ts
 import { addNodeCommand } from "./commands/node.ts";
 import { ringCommand } from "./commands/ring.ts";
 import { statusCommand } from "./commands/status.ts";
+import { addReplicasCommand } from "./commands/replicas.ts";
+import { addTokenCommand } from "./commands/token.ts";
 import { addUpCommand } from "./commands/up.ts";
 import { versionCommand } from "./commands/version.ts";
 import type { CliContext } from "./context.ts";
@@ -60,6 +62,8 @@ export function buildProgram(context: CliContext): Command {
     });
   addUpCommand(program, context);
   addNodeCommand(program, context);
+  addTokenCommand(program, context);
+  addReplicasCommand(program, context);
   for (const command of CLIENT_COMMANDS) addClientCommand(program, context, command);
   return program;
 }

@@ -57,7 +57,8 @@ interface UpFlags {
   readonly json?: boolean;
 }
 
-function wholeNumber(min: number, max: number): (text: string) => number {
+/** Reads the value of a flag; for commander. */
+export function wholeNumber(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
     if (/^\d+$/.test(text) && value >= min && value <= max) return value;
