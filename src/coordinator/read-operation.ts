@@ -313,7 +313,10 @@ export class ReadOperation extends Expiring implements PendingRequest, PutSink, 
     this.#noteFailure(position, reason);
     const group = this.#requirement.groupOf[position] as number;
     this.#tally.failed(position);
-    if (this.#phase === "repair") return this.#judgeRepair();
+    if (this.#phase === "repair") {
+      this.#repairWhere((other) => this.#tried[other] !== true);
+      return this.#judgeRepair();
+    }
     const missing = this.#requirement.needed.map((_, index) => (index === group ? 1 : 0));
     this.#isValueAsked = false;
     this.#contact(missing, () => true);
