@@ -83,6 +83,21 @@ describe("the balanced allocator", () => {
     );
   });
 
+  it("keeps clear of tokens that lie too close to be told apart", () => {
+    const crowd = ["a", "b", "c", "d"].map((id, index) => ({
+      id,
+      dc: "dc1",
+      rack: "r0",
+      weight: 1,
+      tokens: [0n, 2n ** 61n, -(2n ** 61n)].map((token) => token + BigInt(index)),
+    }));
+    const members = dealt(3, 1);
+    const ring = grow({ members, existing: crowd, tokensPerWeight: 4 });
+    const tokens = ring.flatMap((member) => member.tokens);
+    expect(new Set(tokens).size).toBe(4 * 3 + 3 * 4);
+    expect(spreadOf(ring, 3)).toBeLessThan(spreadOf(crowd, 3));
+  });
+
   it("gives the same tokens for the same seed", () => {
     const rings = [1, 2].map(() =>
       grow({ members: dealt(5, 1), tokensPerWeight: 2, rng: new SeededRng(3) }),

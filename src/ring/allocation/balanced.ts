@@ -37,8 +37,8 @@
 import { assert } from "../../util/assert.ts";
 import { randomBelow, randomFraction, type Uint32Source } from "../../util/random.ts";
 import { compareTokens, type AllocationRequest, type RingMember } from "./allocation.ts";
-import { RingLoads, type PlacedToken, type RingSeat, NOBODY } from "./ring-loads.ts";
-import { positionOf, tokenAt } from "./ring-position.ts";
+import { RingLoads, type RingSeat, NOBODY } from "./ring-loads.ts";
+import { placedTokens, tokenAt } from "./ring-position.ts";
 
 /** Weight of the gaps in the objective, with one replica per range and with more. */
 const LAMBDA_SINGLE = 0.02;
@@ -54,6 +54,8 @@ const EVALUATIONS_MAX = 400_000;
 const GOOD_ENOUGH = 0.002;
 /** A token keeps at least this share of a gap away from its neighbours. */
 const MARGIN = 0.02;
+/** Narrower gaps are left alone: a position in them could not be told from its neighbours. */
+const GAP_MIN = 1e-12;
 
 /** The tokens of the joining member, ascending. */
 export function allocateBalanced(request: AllocationRequest): bigint[] {
@@ -76,9 +78,7 @@ function consideredRing(request: AllocationRequest): RingLoads {
   const { members, rf } = scopeOf(request);
   const { joining, space, tokenCount } = request;
   const seats = seatsOf([...members, joining], request.replication.kind);
-  const tokens: PlacedToken[] = members.flatMap((member, seat) =>
-    member.tokens.map((token) => ({ position: positionOf(space, token), seat })),
-  );
+  const tokens = placedTokens(space, members);
   const ring = new RingLoads(seats, rf, tokens.length + tokenCount);
   ring.load(tokens);
   return ring;
@@ -87,7 +87,8 @@ function consideredRing(request: AllocationRequest): RingLoads {
 function scopeOf(request: AllocationRequest): { members: readonly RingMember[]; rf: number } {
   const { members, joining, replication } = request;
   const isSimple = replication.kind === "simple";
-  const inDc = isSimple ? members : members.filter((member) => member.dc === joining.dc);
+  const inRing = members.filter(({ tokens }) => tokens.length > 0);
+  const inDc = isSimple ? inRing : inRing.filter((member) => member.dc === joining.dc);
   const rf = Math.max(1, (isSimple ? replication.rf : replication.rf[joining.dc]) ?? 1);
   // While there are no more members than replicas, everybody holds everything. What matters then is
   // how even the ring will be with one member more, when each is left out of some ranges.
@@ -190,8 +191,9 @@ class TokenSearch {
       const which = randomBelow(this.#rng, positions.length);
       this.#ring.removeAt(this.#ring.indexOf(positions[which] ?? 0));
       const index = randomBelow(this.#rng, this.#ring.count);
-      const share = 0.3 + 0.4 * randomFraction(this.#rng);
-      positions[which] = this.#put({ index, offset: this.#ring.sizeAt(index) * share });
+      const size = this.#ring.sizeAt(index);
+      const offset = size * (0.3 + 0.4 * randomFraction(this.#rng));
+      positions[which] = this.#put(size < GAP_MIN ? this.#best(1) : { index, offset });
     }
   }
 
@@ -208,8 +210,9 @@ class TokenSearch {
     let bestOffset = 0;
     let bestChange = Infinity;
     for (let index = 0; index < ring.count; index++) {
-      ring.effectsOf(index, this.#seat);
       const size = ring.sizeAt(index);
+      if (size < GAP_MIN) continue;
+      ring.effectsOf(index, this.#seat);
       // The change of the objective is c0 + c1 x + c2 x^2, x = distance from the start of the gap.
       let gained = 0;
       for (let effect = 0; effect < ring.effectCount; effect++) {

@@ -49,7 +49,8 @@ export function allocateCassandra(request: AllocationRequest): bigint[] {
 }
 
 function consideredRing(request: AllocationRequest): ConsideredRing {
-  const { members, joining, replication } = request;
+  const { joining, replication } = request;
+  const members = request.members.filter(({ tokens }) => tokens.length > 0);
   const byMember = (member: Pick<RingMember, "id">): string => member.id;
   if (replication.kind === "simple") {
     return { members, replicas: replication.rf, groupOf: byMember };

@@ -6,7 +6,7 @@ import type { Uint32Source } from "../../util/random.ts";
 import { tokenCountForWeight } from "./allocate.ts";
 import type { AllocationRequest, RingMember } from "./allocation.ts";
 import { RingLoads } from "./ring-loads.ts";
-import { positionOf } from "./ring-position.ts";
+import { placedTokens } from "./ring-position.ts";
 import { MURMUR3_SPACE, type TokenSpace } from "./token-space.ts";
 
 export interface Growth {
@@ -53,9 +53,7 @@ export function relativeLoads(
 ): number[] {
   const racks = [...new Set(members.map(({ rack }) => rack))];
   const seats = members.map(({ rack, weight }) => ({ rack: racks.indexOf(rack), weight }));
-  const tokens = members.flatMap((member, seat) =>
-    member.tokens.map((token) => ({ position: positionOf(space, token), seat })),
-  );
+  const tokens = placedTokens(space, members);
   const ring = new RingLoads(seats, rf, tokens.length);
   ring.load(tokens);
   return seats.map(({ weight }, seat) => (ring.loads[seat] ?? 0) / weight / ring.mean);

@@ -18,7 +18,7 @@
 import { must } from "../../util/assert.ts";
 import type { RingMember } from "./allocation.ts";
 import { RingLoads } from "./ring-loads.ts";
-import { positionOf, tokenAt } from "./ring-position.ts";
+import { placedTokens, positionOf, tokenAt } from "./ring-position.ts";
 import type { TokenSpace } from "./token-space.ts";
 
 export interface RebalanceRequest {
@@ -58,9 +58,7 @@ const ROUNDS_MAX = 50;
 export function rebalanceTokens(request: RebalanceRequest): Rebalance {
   const racks = [...new Set(request.members.map(({ rack }) => rack))];
   const seats = request.members.map(({ rack, weight }) => ({ rack: racks.indexOf(rack), weight }));
-  const tokens = request.members.flatMap((member, seat) =>
-    member.tokens.map((token) => ({ position: positionOf(request.space, token), seat })),
-  );
+  const tokens = placedTokens(request.space, request.members);
   const ring = new RingLoads(seats, request.rf, tokens.length);
   ring.load(tokens);
   const flow = new TokenFlow(ring, request);

@@ -123,7 +123,7 @@ export class RingLoads {
     return this.replicas / this.totalWeight;
   }
 
-  /** Replaces all tokens and computes the loads afresh. */
+  /** Replaces all tokens and computes the loads afresh. Equal positions keep the order given. */
   load(tokens: readonly PlacedToken[]): void {
     assert(tokens.length <= this.#positions.length, "more tokens than the ring has room for");
     const sorted = tokens.toSorted((a, b) => a.position - b.position);
