@@ -16,6 +16,10 @@ import { InvariantError, must } from "../util/assert.ts";
 import { CliError } from "./exit-codes.ts";
 import { createMetrics } from "./metrics.ts";
 
+/** A value a little over the limit still gets the store's answer, with both sizes. */
+const BULK_MARGIN_BYTES = 1024 * 1024;
+const COMMAND_BYTES_MIN = 64 * 1024 * 1024;
+
 export interface MemberServerDeps {
   readonly logger: Logger;
 }
@@ -70,7 +74,12 @@ export class MemberServer {
 
   #makeResp({ host, port, maxConnections }: NonNullable<NodeOptions["resp"]>): RespServer {
     const { kv, admin } = this.#node;
-    const limits = { maxClients: maxConnections };
+    const { valueBytes } = this.#options.limits;
+    const limits = {
+      maxClients: maxConnections,
+      maxBulkBytes: valueBytes + BULK_MARGIN_BYTES,
+      maxCommandBytes: Math.max(2 * valueBytes, COMMAND_BYTES_MIN),
+    };
     return new RespServer({ kv, admin, clock: realClock, ...this.#deps }, { host, port, limits });
   }
 

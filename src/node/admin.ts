@@ -1,4 +1,5 @@
 /** The control plane of a member: what it knows of its ring, as values, and the few changes. */
+import { datacentersOf } from "../coordinator/keyspace-placement.ts";
 import type { Coordinator } from "../coordinator/coordinator.ts";
 import type { GossipMember } from "../gossip/gossip-io.ts";
 import { compareLayoutVersions } from "../model/layout-version.ts";
@@ -21,6 +22,7 @@ import type {
 import type { Clock } from "../model/deps.ts";
 import { KvError } from "../model/kv-error.ts";
 import { effectiveOwnership, primaryOwnership } from "../placement/ownership.ts";
+import { ReplicationError, expandReplication } from "../placement/strategy.ts";
 import { formatToken, parseToken } from "../ring/token.ts";
 import type { StorageEngine } from "../storage/engine.ts";
 import { must } from "../util/assert.ts";
@@ -172,8 +174,8 @@ export class Admin implements AdminApi {
       .map(keyspaceView);
   }
 
-  async createKeyspace(definition: KeyspaceDefinition): Promise<KeyspaceView> {
-    this.#layout();
+  async createKeyspace(wanted: KeyspaceDefinition): Promise<KeyspaceView> {
+    const definition = withExpandedReplication(wanted, this.#layout());
     const intent: LayoutIntent = { kind: "keyspace", definition };
     this.#deps.keeper.want(intent);
     const obstacle = this.#deps.keeper.obstacle(intent);
@@ -289,6 +291,29 @@ function stateOf(gossip: GossipMember | undefined): MemberState {
 function keyspaceView(keyspace: LayoutKeyspace): KeyspaceView {
   const { name, replication, readConsistency, writeConsistency, durability, index } = keyspace;
   return { name, replication, readConsistency, writeConsistency, durability, index };
+}
+
+/**
+ * A datacenter that comes later must not get replicas by itself, so `replication_factor` is written
+ * out for those that are known now.
+ */
+function withExpandedReplication(
+  definition: KeyspaceDefinition,
+  layout: Layout,
+): KeyspaceDefinition {
+  try {
+    const replication = expandReplication(definition.replication, datacentersOf(layout));
+    return { ...definition, replication };
+  } catch (error) {
+    if (!(error instanceof ReplicationError)) throw error;
+    const { field, value, expected } = error;
+    throw new KvError({
+      code: "INVALID_ARGUMENT",
+      argument: `replication of keyspace '${definition.name}': ${field}`,
+      value,
+      expected,
+    });
+  }
 }
 
 function asKvError(error: LayoutError, definition: KeyspaceDefinition): KvError {

@@ -133,6 +133,20 @@ describe("a member with a data directory", () => {
     expect(text((await second.keyspace("ks").get("k"))?.value)).toBe("v");
   });
 
+  it("keeps its data in LMDB if told so, and does not open them with the other engine", async () => {
+    const dataDirectory = directory();
+    const first = single({ dataDirectory, engine: "lmdb" });
+    await first.start();
+    await first.createKeyspace({ name: "ks", replicationFactor: 1 });
+    await first.keyspace("ks").put("k", "v");
+    await first.stop();
+    const other = single({ dataDirectory });
+    await expect(other.start()).rejects.toThrow(/engine 'lmdb'.*configured for 'log'/);
+    const again = single({ dataDirectory, engine: "lmdb" });
+    await again.start();
+    expect(text((await again.keyspace("ks").get("k"))?.value)).toBe("v");
+  });
+
   it("of another cluster is refused", async () => {
     const dataDirectory = directory();
     const first = single({ dataDirectory });
@@ -152,6 +166,19 @@ describe("a member with a data directory", () => {
   });
 });
 
+it("balances the tokens of members that join", async () => {
+  const { node } = await cluster(5);
+  const shares = Object.values(node.admin.status().effectiveOwnership ?? {});
+  expect(shares).toHaveLength(5);
+  for (const share of shares) expect(Math.abs(share - 3 / 5)).toBeLessThan(0.03);
+});
+
+it("gives a member of twice the weight twice the tokens", async () => {
+  const { nodes } = await cluster(2, { node: (index) => ({ weight: index + 1 }) });
+  const counts = nodes.map(({ admin }) => admin.info().member.tokens.length);
+  expect(counts).toEqual([16, 32]);
+});
+
 describe("keyspaces", () => {
   it("are created once, and a second definition is refused", async () => {
     const { nodes } = await cluster(2);
@@ -161,7 +188,9 @@ describe("keyspaces", () => {
     const other = nodes[1]?.createKeyspace({ name: "ks", replicationFactor: 1 });
     await expect(other).rejects.toMatchObject({ detail: { code: "KEYSPACE_EXISTS" } });
     const bad = nodes[1]?.createKeyspace({ name: "k2", replication: { class: "No", options: {} } });
-    await expect(bad).rejects.toMatchObject({ detail: { code: "INVALID_ARGUMENT" } });
+    await expect(bad).rejects.toMatchObject({
+      detail: { code: "INVALID_ARGUMENT", value: "No" },
+    });
   });
 
   it("created on every member at once are all there afterwards", async () => {

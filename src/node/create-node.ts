@@ -6,11 +6,13 @@
  *     await node.createKeyspace({ name: "shop", replicationFactor: 1 });
  *     await node.keyspace("shop").put("cart:42", "...");
  */
+import { join } from "node:path";
 import type { AdminApi, KeyspaceDefinition, KeyspaceView } from "../model/admin-api.ts";
 import { type Logger, silentLogger } from "../model/deps.ts";
 import type { KvApi } from "../model/kv-api.ts";
 import type { Disk } from "../storage/disk.ts";
 import type { StorageEngine } from "../storage/engine.ts";
+import { LmdbEngine } from "../storage/lmdb/lmdb-engine.ts";
 import { LogEngine } from "../storage/log/log-engine.ts";
 import { MemoryDisk } from "../storage/memory-disk.ts";
 import { RealDisk } from "../storage/real-disk.ts";
@@ -135,8 +137,13 @@ function makeDisk({ dataDirectory }: NodeOptions): Disk {
 }
 
 function makeEngine(options: NodeOptions, disk: Disk, logger: Logger): StorageEngine {
-  const { syncIntervalMs } = options;
+  const { engine, dataDirectory, syncIntervalMs } = options;
   const deps = { clock: realClock, logger };
+  if (engine === "lmdb" && dataDirectory !== undefined) {
+    const { keyBytes: keyBytesMax, valueBytes: valueBytesMax } = options.limits;
+    const directory = join(dataDirectory, "lmdb");
+    return new LmdbEngine(deps, { directory, syncIntervalMs, keyBytesMax, valueBytesMax });
+  }
   return new LogEngine({ ...deps, disk }, { syncIntervalMs });
 }
 

@@ -12,6 +12,8 @@ const DOCUMENT = "identity.json";
 export interface Identity {
   readonly memberId: string;
   readonly clusterName: string;
+  /** The storage engine that the data are in. */
+  readonly engine: string;
   /** Grows with every start: at least the Unix time in seconds. */
   readonly generation: number;
 }
@@ -24,18 +26,26 @@ export interface IdentityDeps {
 
 /**
  * The identity in the data directory, with a new generation; made when the directory is new. Throws
- * DocumentError if the directory belongs to another cluster.
+ * DocumentError if the directory belongs to another cluster, or its data are in another engine: the
+ * member would start empty, with its old place in the ring.
  */
-export async function takeIdentity(deps: IdentityDeps, clusterName: string): Promise<Identity> {
+export async function takeIdentity(
+  deps: IdentityDeps,
+  configured: Pick<Identity, "clusterName" | "engine">,
+): Promise<Identity> {
   const known = parseIdentity(loadDocument(deps.disk, DOCUMENT));
-  if (known !== undefined && known.clusterName !== clusterName) {
-    const problem = `belongs to cluster '${known.clusterName}', this member is configured for '${clusterName}'`;
+  if (known !== undefined && known.clusterName !== configured.clusterName) {
+    const problem = `belongs to cluster '${known.clusterName}', this member is configured for '${configured.clusterName}'`;
+    throw new DocumentError(DOCUMENT, problem);
+  }
+  if (known !== undefined && known.engine !== configured.engine) {
+    const problem = `names the engine '${known.engine}' for the data, this member is configured for '${configured.engine}'`;
     throw new DocumentError(DOCUMENT, problem);
   }
   const unixSeconds = Math.floor(deps.clock.wallMs() / 1000);
   const identity: Identity = {
     memberId: known?.memberId ?? randomUuid(deps.rng),
-    clusterName,
+    ...configured,
     generation: Math.max(unixSeconds, (known?.generation ?? 0) + 1),
   };
   await saveDocument(deps.disk, DOCUMENT, identity);
@@ -49,13 +59,16 @@ export function keepGeneration(disk: Disk, identity: Identity, generation: numbe
 
 function parseIdentity(document: unknown): Identity | undefined {
   if (document === undefined) return undefined;
-  const { memberId, clusterName, generation } = document as Partial<Record<string, unknown>>;
+  const { memberId, clusterName, engine, generation } = document as Partial<
+    Record<string, unknown>
+  >;
   if (
     typeof memberId !== "string" ||
     typeof clusterName !== "string" ||
+    typeof engine !== "string" ||
     typeof generation !== "number"
   ) {
-    throw new DocumentError(DOCUMENT, "holds no member id, cluster name and generation");
+    throw new DocumentError(DOCUMENT, "holds no member id, cluster name, engine and generation");
   }
-  return { memberId, clusterName, generation };
+  return { memberId, clusterName, engine, generation };
 }

@@ -90,7 +90,7 @@ export class LayoutKeeper {
     this.#impossible = applied.impossible;
     if (next === this.#layout) return;
     this.#layout = next;
-    this.#deps.logger.info("layout_changed", {
+    this.#deps.logger.info("layout.changed", {
       counter: next.version.counter,
       hash: next.version.hash,
       members: next.members.length,
@@ -104,7 +104,7 @@ export class LayoutKeeper {
     this.#saved = this.#saved
       .then(() => (layout === this.#layout ? this.#write(layout) : undefined))
       .catch((error: unknown) => {
-        this.#deps.logger.error("layout_not_saved", { error: String(error) });
+        this.#deps.logger.error("layout.not-saved", { error: String(error) });
       });
   }
 

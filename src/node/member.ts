@@ -15,8 +15,6 @@ import type { AdminApi } from "../model/admin-api.ts";
 import type { Clock, Logger, Rng, Timer } from "../model/deps.ts";
 import type { KvApi } from "../model/kv-api.ts";
 import { Murmur3 } from "../ring/murmur3.ts";
-import { parseToken } from "../ring/token.ts";
-import { parseTokens, randomTokens, weightedTokenCount } from "../ring/tokens.ts";
 import type { Disk } from "../storage/disk.ts";
 import type { StorageEngine } from "../storage/engine.ts";
 import type { Link, Transport, TransportHandler } from "../transport/transport.ts";
@@ -28,6 +26,7 @@ import { GossipShell } from "./gossip-shell.ts";
 import { type Identity, keepGeneration, takeIdentity } from "./identity.ts";
 import { LayoutKeeper } from "./layout-keeper.ts";
 import { PeerDirectory } from "./peer-directory.ts";
+import { type TokenChoice, chooseTokens } from "./token-choice.ts";
 
 export const PARTITIONER = "Murmur3Partitioner";
 const LOAD_INTERVAL_MS = 5000;
@@ -42,16 +41,13 @@ export interface MemberDeps {
   readonly makeTransport: (self: { clusterName: string; memberId: string }) => Transport;
 }
 
-export interface MemberOptions {
+export interface MemberOptions extends TokenChoice {
   readonly clusterName: string;
   readonly dc: string;
   readonly rack: string;
   readonly weight: number;
   /** Internode addresses. The first one founds the ring; without any this member does. */
   readonly seeds: readonly string[];
-  readonly numTokens: number;
-  /** Explicit tokens as decimal text; empty: random ones. */
-  readonly initialToken: readonly string[];
   readonly readTimeoutMs: number;
   readonly writeTimeoutMs: number;
   readonly speculativeRetryMs: number;
@@ -177,7 +173,7 @@ export class Member {
       throw error;
     }
     this.#coordinator.serve();
-    this.#deps.logger.info("member_ready", { address: this.address });
+    this.#deps.logger.info("member.ready", { address: this.address });
   }
 
   /** Says goodbye, finishes what is on its way to disk, and releases everything. */
@@ -199,7 +195,7 @@ export class Member {
 
   async #connect(): Promise<Running> {
     const { clusterName } = this.#options;
-    const identity = await takeIdentity(this.#deps, clusterName);
+    const identity = await takeIdentity(this.#deps, { clusterName, engine: this.#engine.name });
     const transport = this.#deps.makeTransport({ clusterName, memberId: identity.memberId });
     const address = await transport.start(this.#handler);
     this.#coordinator.identify(identity.memberId, identity.generation);
@@ -265,7 +261,7 @@ export class Member {
       case "down": {
         const peer = this.#running?.peers.get(effect.memberId);
         if (peer !== undefined) peer.isConvicted = effect.kind === "down";
-        this.#deps.logger.info(`member_${effect.kind}`, { ...effect, address: peer?.address });
+        this.#deps.logger.info(`member.${effect.kind}`, { ...effect, address: peer?.address });
         break;
       }
       case "layout":
@@ -294,7 +290,7 @@ export class Member {
     const reason =
       `another member with this one's id is alive at ${otherAddress}; ` +
       "one of them was probably started from a copy of the other's data directory";
-    this.#deps.logger.error("identity_conflict", { otherAddress });
+    this.#deps.logger.error("member.identity-conflict", { otherAddress });
     this.#coordinator.refuseBecause(reason);
     this.#fail(new Error(reason));
   }
@@ -303,7 +299,7 @@ export class Member {
     try {
       this.#keeper.offer(payload);
     } catch (error) {
-      this.#deps.logger.error("layout_refused", { from, error: String(error) });
+      this.#deps.logger.error("layout.refused", { from, error: String(error) });
       if (!this.#isJoined) this.#fail(error as Error);
     }
   }
@@ -311,23 +307,27 @@ export class Member {
   #keepGeneration(generation: number): void {
     const { identity } = must(this.#running, "gossip runs only while the member does");
     keepGeneration(this.#deps.disk, identity, generation).catch((error: unknown) => {
-      this.#deps.logger.error("generation_not_saved", { error: String(error) });
+      this.#deps.logger.error("member.generation-not-saved", { error: String(error) });
     });
   }
 
   #found(): void {
+    const member = this.#entry();
+    if (member === undefined) return;
     this.#keeper.found({
       clusterId: randomUuid(this.#deps.rng),
       clusterName: this.#options.clusterName,
       partitioner: PARTITIONER,
-      members: [this.#entry()],
+      members: [member],
     });
   }
 
   /** Wants to be in the ring from now on; a member that was in it before keeps its tokens. */
   #join(): void {
     const { identity, address } = must(this.#running, "gossip runs only while the member does");
-    const join: LayoutIntent = { kind: "join", member: this.#entry() };
+    const member = this.#entry();
+    if (member === undefined) return;
+    const join: LayoutIntent = { kind: "join", member };
     this.#keeper.want(join);
     const addresses = { address, ...this.#frontEnds };
     this.#keeper.want({ kind: "addresses", id: identity.memberId, addresses });
@@ -336,20 +336,18 @@ export class Member {
     else this.#checkJoined();
   }
 
-  #entry(): LayoutMember {
+  /** This member as it wants to be in the layout; undefined if it cannot be, which ends the start. */
+  #entry(): LayoutMember | undefined {
     const { identity, address } = must(this.#running, "the member runs");
     const { dc, rack, weight } = this.#options;
-    const tokens = this.#chooseTokens().map(String);
-    return { id: identity.memberId, address, ...this.#frontEnds, dc, rack, weight, tokens };
-  }
-
-  #chooseTokens(): readonly bigint[] {
-    const { weight, numTokens, initialToken } = this.#options;
-    // Whether others own them is for the layout to say, which can name the owner.
-    if (initialToken.length > 0) return parseTokens(initialToken.join(","));
-    const owned = this.#keeper.layout?.members.flatMap(({ tokens }) => tokens) ?? [];
-    const count = weightedTokenCount(numTokens, weight);
-    return randomTokens(this.#deps.rng, count, new Set(owned.map(parseToken)));
+    const joining = { id: identity.memberId, dc, rack, weight };
+    try {
+      const chosen = chooseTokens(this.#options, joining, this.#keeper.layout, this.#deps.rng);
+      return { ...joining, address, ...this.#frontEnds, tokens: chosen.map(String) };
+    } catch (error) {
+      this.#fail(error as Error);
+      return undefined;
+    }
   }
 
   #useLayout(layout: Layout): void {

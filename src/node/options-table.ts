@@ -7,7 +7,7 @@ import { z } from "zod";
 import { DURABILITIES, type Durability } from "../model/consistency.ts";
 import { must } from "../util/assert.ts";
 
-export const ALLOCATORS = ["random"] as const;
+export const ALLOCATORS = ["balanced", "cassandra", "random"] as const;
 export const ENGINES = ["log", "lmdb"] as const;
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 
@@ -254,8 +254,10 @@ export const nodeOptionsSchema: z.ZodObject & z.ZodType<NodeOptions> = z.strictO
     "The exact positions to take when joining, instead of the allocator's choice.",
   ),
   allocator: choice(ALLOCATORS)(
-    "random",
-    "How the positions are chosen when joining: random draws them uniformly.",
+    "balanced",
+    "How the positions are chosen when joining: balanced evens out the load over members, racks and " +
+      "weights, cassandra is bit for bit Cassandra's allocator (and refuses 2 racks at 3 replicas), " +
+      "random draws them uniformly. The first two assume 3 replicas per datacenter.",
   ),
   engine: choice(ENGINES)(
     "log",

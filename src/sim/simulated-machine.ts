@@ -244,6 +244,7 @@ function memberOptions(place: MachinePlace, options: SimulationOptions): MemberO
     seeds: [addressOf(0), addressOf(1)],
     numTokens: options.numTokens,
     initialToken: [],
+    allocator: "random",
     readTimeoutMs: options.requestTimeoutMs,
     writeTimeoutMs: options.requestTimeoutMs,
     speculativeRetryMs: options.speculativeRetryMs,

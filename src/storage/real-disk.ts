@@ -5,7 +5,7 @@
  * thread, because a read or a write of a page cache is cheaper than a hop to another thread.
  */
 import * as fs from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type Disk, DiskError, type DiskFile } from "./disk.ts";
 
 export class RealDisk implements Disk {
@@ -13,7 +13,7 @@ export class RealDisk implements Disk {
 
   /** Creates the directory, and those above it, if it is not there. */
   constructor(directory: string) {
-    guarded(`create directory ${directory}`, () => fs.mkdirSync(directory, { recursive: true }));
+    guarded(`create directory ${directory}`, () => createDirectories(directory));
     this.#directory = directory;
   }
 
@@ -54,6 +54,17 @@ export class RealDisk implements Disk {
       });
     });
   }
+}
+
+/**
+ * One directory after the other: `recursive` of Node.js 20 never returns where a parent can be
+ * neither found nor made, as below /proc.
+ */
+function createDirectories(directory: string): void {
+  if (fs.existsSync(directory)) return;
+  const parent = dirname(directory);
+  if (parent !== directory) createDirectories(parent);
+  fs.mkdirSync(directory);
 }
 
 class RealFile implements DiskFile {

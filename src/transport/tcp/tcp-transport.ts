@@ -131,7 +131,7 @@ export class TcpTransport implements Transport {
       },
       onClose: (reason) => {
         this.#incoming.delete(connection);
-        this.#deps.logger.debug("connection_closed", { from: link.address, reason });
+        this.#deps.logger.debug("transport.connection-closed", { from: link.address, reason });
       },
     });
     const link = new IncomingLink(connection);
@@ -144,7 +144,7 @@ export class TcpTransport implements Transport {
     const hello = decodeHello(bodyOf(frame, 0, frame.length));
     const reason = refusalReason(hello, this.#options);
     if (reason !== undefined) {
-      this.#deps.logger.warn("peer_refused", { address: hello.address, reason });
+      this.#deps.logger.warn("transport.peer-refused", { address: hello.address, reason });
       connection.sendOpaque(FrameType.refusal, encodeHandshake({ reason }));
       connection.close(`refused: ${reason}`);
       return;
