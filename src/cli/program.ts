@@ -15,6 +15,7 @@ import { ringCommand } from "./commands/ring.ts";
 import { statusCommand } from "./commands/status.ts";
 import { addReplicasCommand } from "./commands/replicas.ts";
 import { addTokenCommand } from "./commands/token.ts";
+import { addTokensCommand } from "./commands/tokens.ts";
 import { addUpCommand } from "./commands/up.ts";
 import { versionCommand } from "./commands/version.ts";
 import type { CliContext } from "./context.ts";
@@ -62,6 +63,7 @@ export function buildProgram(context: CliContext): Command {
     });
   addUpCommand(program, context);
   addNodeCommand(program, context);
+  addTokensCommand(program, context);
   addTokenCommand(program, context);
   addReplicasCommand(program, context);
   for (const command of CLIENT_COMMANDS) addClientCommand(program, context, command);

@@ -13,7 +13,8 @@ import { assert } from "../../util/assert.ts";
 
 /** A ring of integer tokens. */
 export interface TokenSpace {
-  readonly name: "murmur3" | "random";
+  /** For messages. */
+  readonly name: string;
   /** The lowest position; for Murmur3 it is reserved (no key ever gets it). */
   readonly minimum: bigint;
   /** The highest token that may be owned. */
