@@ -40,7 +40,7 @@ import { compareTokens, type AllocationRequest, type RingMember } from "./alloca
 import { RingLoads, type RingSeat, NOBODY } from "./ring-loads.ts";
 import { placedTokens, tokenAt } from "./ring-position.ts";
 
-/** Weight of the gaps in the objective, with one replica per range and with more. */
+/** Weight of the gaps in the objective, with one replica per range and at most with more. */
 const LAMBDA_SINGLE = 0.02;
 const LAMBDA = 0.5;
 /** Gaps weigh less when the results of two kicks are compared. */
@@ -60,8 +60,7 @@ const GAP_MIN = 1e-12;
 /** The tokens of the joining member, ascending. */
 export function allocateBalanced(request: AllocationRequest): bigint[] {
   const ring = consideredRing(request);
-  const search = new TokenSearch(ring, request.rng);
-  const positions = search.place(request.tokenCount);
+  const positions = new TokenSearch(ring, request.tokenCount, request.rng).place();
   const taken = new Set(request.members.flatMap((member) => member.tokens));
   const tokens: bigint[] = [];
   for (const position of positions) {
@@ -109,6 +108,15 @@ function seatsOf(
   }));
 }
 
+/**
+ * The fewer of the members one addition can relieve (num_tokens x RF), the more the sizes of gaps
+ * matter; if it relieves all of them, little is left to the next addition to repair.
+ */
+function lambdaFor(ring: RingLoads, tokenCount: number): number {
+  if (ring.replicas === 1) return LAMBDA_SINGLE;
+  return LAMBDA * Math.min(1, ring.seats.length / (tokenCount * ring.replicas));
+}
+
 interface Place {
   readonly index: number;
   readonly offset: number;
@@ -116,6 +124,7 @@ interface Place {
 
 class TokenSearch {
   readonly #ring: RingLoads;
+  readonly #tokenCount: number;
   readonly #rng: Uint32Source;
   readonly #seat: number;
   readonly #lambda: number;
@@ -124,18 +133,19 @@ class TokenSearch {
   readonly #losses: Float64Array;
   #evaluations = 0;
 
-  constructor(ring: RingLoads, rng: Uint32Source) {
+  constructor(ring: RingLoads, tokenCount: number, rng: Uint32Source) {
     this.#ring = ring;
+    this.#tokenCount = tokenCount;
     this.#rng = rng;
     this.#seat = ring.seats.length - 1;
-    this.#lambda = ring.replicas === 1 ? LAMBDA_SINGLE : LAMBDA;
+    this.#lambda = lambdaFor(ring, tokenCount);
     this.#weights = Float64Array.from(ring.seats, ({ weight }) => weight);
     this.#losses = new Float64Array(ring.seats.length);
   }
 
-  /** Positions for so many tokens of the last seat. */
-  place(tokenCount: number): number[] {
-    let best = this.#greedy(tokenCount);
+  /** Positions for the tokens of the last seat. */
+  place(): number[] {
+    let best = this.#greedy();
     this.#descend(best);
     let objective = this.#objective();
     const descentCost = this.#evaluations;
@@ -156,14 +166,14 @@ class TokenSearch {
     return best;
   }
 
-  #greedy(tokenCount: number): number[] {
+  #greedy(): number[] {
     const positions: number[] = [];
-    for (let placed = 1; placed <= tokenCount; placed++) {
+    for (let placed = 1; placed <= this.#tokenCount; placed++) {
       if (this.#ring.count === 0) {
         positions.push(randomFraction(this.#rng));
         this.#ring.insertAt(positions[0] ?? 0, this.#seat);
       } else {
-        positions.push(this.#put(this.#best(placed / tokenCount)));
+        positions.push(this.#put(this.#best(placed / this.#tokenCount)));
       }
     }
     return positions;
