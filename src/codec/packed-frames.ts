@@ -78,6 +78,7 @@ export function encodeScanAnswer(answer: ScanAnswer): Buffer {
   return packr().pack([answer.isComplete, cells]);
 }
 
+/** The cells are copies: they may be kept. */
 export function decodeScanAnswer(body: Buffer): ScanAnswer {
   const [isComplete, cells] = unpackArray(body);
   if (typeof isComplete !== "boolean" || !Array.isArray(cells)) {
@@ -101,7 +102,8 @@ function toPageCell(fields: unknown): PageCell {
   return {
     tokenHi: tokenHi as number,
     tokenLo: tokenLo as number,
-    key,
+    // What was unpacked is a view of the read buffer, and the page outlives that.
+    key: new Uint8Array(key),
     timestamp: timestamp as number,
     writer: writer as number,
     expiresAtMs: expiresAtMs as number,

@@ -89,6 +89,14 @@ export interface Crash {
   readonly at: Instant;
 }
 
+/** One walk over all keys of a keyspace, when nothing was written any more. */
+export interface ScanRecord {
+  readonly keyspace: string;
+  readonly member: number;
+  /** As `keyspace/key`. */
+  readonly keys: readonly string[];
+}
+
 /** How a keyspace is replicated; per datacenter, or without regard to them. */
 export type ReplicaCount = number | Readonly<Record<string, number>>;
 
@@ -100,6 +108,7 @@ export interface History {
   readonly operations: readonly Operation[];
   readonly snapshots: readonly Snapshot[];
   readonly crashes: readonly Crash[];
+  readonly scans: readonly ScanRecord[];
   /** The replicas of each key at the end, by index. */
   readonly replicas: ReadonlyMap<string, readonly number[]>;
 }

@@ -10,6 +10,7 @@ import type {
   Instant,
   Operation,
   ReplicaCount,
+  ScanRecord,
   Snapshot,
 } from "./history.ts";
 import { identify } from "./values.ts";
@@ -35,6 +36,7 @@ export class Recorder implements History {
   readonly operations: Operation[] = [];
   readonly snapshots: Snapshot[] = [];
   readonly crashes: Crash[] = [];
+  readonly scans: ScanRecord[] = [];
   readonly replicas: Map<string, readonly number[]> = new Map();
   readonly #deps: RecorderDeps;
   #step = 0;

@@ -176,8 +176,28 @@ class Simulation {
       this.violations.push({ invariant: "I26", message });
     }
     this.#workload.giveUp();
+    for (const { name } of this.#options.keyspaces) await this.#scan(name);
     this.#cluster.lookAtAll(keys);
     await this.#cluster.stopAll();
+  }
+
+  async #scan(keyspace: string): Promise<void> {
+    const machine = must(randomChoice(this.#rng, this.#cluster.machines), "a machine");
+    let problem: string | undefined = "no answer";
+    this.#workload.scanAll(machine, keyspace).then(
+      (keys) => {
+        problem = undefined;
+        this.#recorder.scans.push({ keyspace, member: machine.index, keys });
+      },
+      (error: unknown) => {
+        problem = String(error);
+      },
+    );
+    const isOver = (): boolean => problem !== "no answer";
+    await this.#time.runUntil(isOver, this.#time.nowMs + ANSWERS_WITHIN_MS);
+    if (problem === undefined) return;
+    const message = `${keyspace} cannot be scanned in a healthy ring: ${problem}`;
+    this.violations.push({ invariant: "I26", message });
   }
 }
 

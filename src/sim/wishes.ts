@@ -83,3 +83,7 @@ export function splitKey(key: string): [keyspace: string, key: string] {
 export function bytesOf(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
+
+export function textOf(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}

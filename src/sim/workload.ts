@@ -16,7 +16,7 @@ import { type Process, type SimulatedMachine, addressOf } from "./simulated-mach
 import type { SimulationOptions } from "./swarm.ts";
 import { identify, makeValue } from "./values.ts";
 import type { VirtualTime } from "./virtual-clock.ts";
-import { type Wish, bytesOf, drawWish, splitKey, wholeRead } from "./wishes.ts";
+import { type Wish, bytesOf, drawWish, splitKey, textOf, wholeRead } from "./wishes.ts";
 
 /** What a request may need beyond its own timeouts: ticks, late timers, one pause of the process. */
 const SLACK_MS = 600;
@@ -93,6 +93,19 @@ export class Workload {
   /** One read at level ALL, outside the workload; resolves with the error, if there was one. */
   readAll(machine: SimulatedMachine, key: string): Promise<string | undefined> {
     return new Promise((resolve) => this.#ask(machine, wholeRead(key), resolve));
+  }
+
+  /** All keys of a keyspace, page by page at level QUORUM, as `keyspace/key`. Rejects with KvError. */
+  async scanAll(machine: SimulatedMachine, keyspace: string): Promise<string[]> {
+    const { kv } = must(machine.process, "a member that serves has a process");
+    const keys: string[] = [];
+    let cursor = "0";
+    do {
+      const page = await kv.scan({ keyspace, cursor, limit: 5, consistency: "QUORUM" });
+      for (const key of page.keys) keys.push(`${keyspace}/${textOf(key)}`);
+      cursor = page.cursor;
+    } while (cursor !== "0");
+    return keys;
   }
 
   #think(): void {

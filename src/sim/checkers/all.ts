@@ -8,6 +8,7 @@ import { checkMonotonicReads } from "./monotonic-reads.ts";
 import { checkNoInvention } from "./no-invention.ts";
 import { checkNoLostAcks } from "./no-lost-acks.ts";
 import { checkOutcomeHonesty } from "./outcome-honesty.ts";
+import { checkWholeScan } from "./whole-scan.ts";
 
 const CHECKERS: readonly ((history: History) => Violation[])[] = [
   checkNoLostAcks,
@@ -18,6 +19,7 @@ const CHECKERS: readonly ((history: History) => Violation[])[] = [
   checkMonotonicReads,
   checkExpiry,
   checkAnswers,
+  checkWholeScan,
 ];
 
 export function checkAll(history: History): Violation[] {

@@ -17,6 +17,7 @@ import { checkMonotonicReads } from "./monotonic-reads.ts";
 import { checkNoInvention } from "./no-invention.ts";
 import { checkNoLostAcks } from "./no-lost-acks.ts";
 import { checkOutcomeHonesty } from "./outcome-honesty.ts";
+import { checkWholeScan } from "./whole-scan.ts";
 
 const at = (step: number) => ({ step, atMs: step });
 const version = (timestamp: number) => ({ timestamp, writer: 7 });
@@ -90,6 +91,7 @@ function history(operations: readonly Operation[], more: Partial<History> = {}):
     operations,
     snapshots: [],
     crashes: [],
+    scans: [],
     replicas: new Map(),
     ...more,
   };
@@ -343,5 +345,31 @@ describe("I26, answers", () => {
   it("rejects an answer that came too late", () => {
     expect(checkAnswers(history([get(1, undefined, { waitedMs: 101 })]))).toHaveLength(1);
     expect(checkAnswers(history([get(1, undefined, { waitedMs: 100 })]))).toEqual([]);
+  });
+});
+
+describe("scans", () => {
+  const replicas = new Map(
+    ["live", "dead", "absent", "expiring"].map((key) => [`safe/${key}`, [0]]),
+  );
+  const held = {
+    "safe/live": cell(1),
+    "safe/dead": cell(2, { isTombstone: true, identity: undefined }),
+    "safe/expiring": cell(3, { expiresAtMs: 5 }),
+  };
+  const check = (...keys: string[]) => {
+    const scans = [{ keyspace: "safe", member: 0, keys: keys.map((key) => `safe/${key}`) }];
+    return checkWholeScan(history([], { scans, replicas, snapshots: [snapshot(0, held)] }));
+  };
+
+  it("rejects one that misses a live key or shows a dead one", () => {
+    expect(check()).toMatchObject([{ invariant: "scan" }]);
+    expect(check("live", "dead")).toHaveLength(1);
+    expect(check("live", "absent")).toHaveLength(1);
+  });
+
+  it("accepts live keys, also twice, and leaves open what expires", () => {
+    expect(check("live", "live")).toEqual([]);
+    expect(check("live", "expiring")).toEqual([]);
   });
 });
