@@ -16,7 +16,7 @@ import { parseArgs, promisify } from "node:util";
 import Table from "cli-table3";
 import { until } from "../test/support/condition.ts";
 import { freePorts } from "../test/support/ports.ts";
-import { RingProcesses } from "../test/support/ring-processes.ts";
+import { QUORUMS, RingProcesses } from "../test/support/ring-processes.ts";
 
 const run = promisify(execFile);
 /** Of /proc/<pid>/stat: Linux reports CPU time in hundredths of a second. */
@@ -126,9 +126,7 @@ async function startRing(): Promise<{ systems: System[]; ring: RingProcesses }> 
     await ring.createKeyspace({
       // Without a number redis-benchmark stays in the keyspace that connections start in.
       name: database === 0 ? "default" : durability,
-      replication: { class: "SimpleStrategy", options: { replication_factor: "3" } },
-      readConsistency: "QUORUM",
-      writeConsistency: "QUORUM",
+      ...QUORUMS,
       durability,
     });
     const pids = ring.members.map(({ child }) => child?.pid ?? 0);

@@ -9,6 +9,7 @@
  * records that their owner reuses, with views of the read buffer: a frame costs no copy but its own
  * bytes. Lengths are checked while decoding, because bytes from the network prove nothing.
  */
+import type { CellWrite } from "../model/cell-write.ts";
 import type { Durability } from "../model/consistency.ts";
 
 /** Bytes before the body, the length field included. */
@@ -76,19 +77,8 @@ export interface FrameSpace {
   readonly offset: number;
 }
 
-/** A cell on its way to a replica. */
-export interface WriteFields {
-  readonly keyspaceId: number;
-  readonly tokenHi: number;
-  readonly tokenLo: number;
-  readonly key: Uint8Array;
-  readonly value: Uint8Array | undefined;
-  readonly timestamp: number;
-  readonly writer: number;
-  readonly expiresAtMs: number;
-}
-
-export interface WriteFrame extends WriteFields {
+/** A write as a replica receives it. */
+export interface WriteFrame extends CellWrite {
   readonly durability: Durability;
 }
 
@@ -142,7 +132,7 @@ export function isSameLayout(bytes: Buffer, start: number, layout: LayoutStamp):
   return bytes.readUInt32LE(at) === layout.counter && bytes.readUInt32LE(at + 4) === layout.hash;
 }
 
-export function writeFrameBytes(write: WriteFields): number {
+export function writeFrameBytes(write: CellWrite): number {
   return WRITE_FIXED_BYTES + write.key.length + (write.value?.length ?? 0);
 }
 
@@ -154,7 +144,7 @@ export interface RequestStamp {
 /** Encodes a write request; `space` holds exactly `writeFrameBytes(write)`. */
 export function encodeWrite(
   space: FrameSpace,
-  write: WriteFields,
+  write: CellWrite,
   durability: Durability,
   stamp: RequestStamp,
 ): void {

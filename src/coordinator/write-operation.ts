@@ -8,10 +8,10 @@
 import {
   FailureReason,
   type FailureReasonCode,
-  type WriteFields,
   encodeWrite,
   writeFrameBytes,
 } from "../codec/frames.ts";
+import type { CellWrite } from "../model/cell-write.ts";
 import type { Durability } from "../model/consistency.ts";
 import { KvError } from "../model/kv-error.ts";
 import type { Receipt, WriteSink } from "../model/kv-api.ts";
@@ -69,7 +69,7 @@ export class WriteOperation extends Expiring implements PendingRequest, PutSink,
   }
 
   /** Bytes of `write` are copied before this returns. */
-  start(write: WriteFields, durability: Durability): void {
+  start(write: CellWrite, durability: Durability): void {
     this.#version = { timestamp: write.timestamp, writer: write.writer };
     this.#context.writeTimeouts.add(this);
     const sizeBytes = writeFrameBytes(write);
@@ -133,7 +133,7 @@ export class WriteOperation extends Expiring implements PendingRequest, PutSink,
   #sendTo(
     peer: Peer,
     position: number,
-    request: { write: WriteFields; durability: Durability; sizeBytes: number },
+    request: { write: CellWrite; durability: Durability; sizeBytes: number },
   ): void {
     if (!peer.isAlive) return this.#failed(position, "down");
     const space = peer.reserveRequest(request.sizeBytes, this.#context.deadlines.nowMs);

@@ -157,8 +157,6 @@ export class Gossiper {
     }
   }
 
-  // ---- the round of questions at the start
-
   #start(): void {
     assert(this.#phase === "created", "gossip was started twice");
     const { shadowRetryMs, shadowLimitMs, seeds, id } = this.#options;
@@ -209,8 +207,6 @@ export class Gossiper {
     }
   }
 
-  // ---- one round
-
   #tick(): void {
     if (this.#shadow !== undefined) this.#ask(this.#shadow);
     if (this.#phase !== "running") return;
@@ -246,8 +242,6 @@ export class Gossiper {
       .map(({ address }) => address);
     return [...this.#liveness.down().map(({ address }) => address), ...unheard];
   }
-
-  // ---- messages
 
   #hear(message: GossipMessage): void {
     if (this.#phase === "created" || !this.#isFromPeer(message)) return;
@@ -358,8 +352,6 @@ export class Gossiper {
     return this.#liveness.ignores(id, generation, this.#now.monotonicMs);
   }
 
-  // ---- identity
-
   /** False if the message is not to be heard. */
   #isFromPeer(message: GossipMessage): boolean {
     const { from, cluster } = message;
@@ -415,8 +407,6 @@ export class Gossiper {
     this.#outbox.emit({ kind, memberId: id, address, otherAddress, otherGeneration });
   }
 
-  // ---- layout
-
   #takeLayout(layout: KnownLayout): void {
     const previous = this.#layout;
     const order = previous === undefined ? 1 : compareLayoutVersions(layout, previous);
@@ -447,8 +437,6 @@ export class Gossiper {
     const { counter, hash, payload } = this.#layout;
     return { counter, hash, payload };
   }
-
-  // ---- hints, own state, stop
 
   #setState(name: string, value: string): void {
     assert(STATE_NAME.test(name), () => `'${name}' is no name of an application state`);
@@ -486,8 +474,6 @@ export class Gossiper {
       });
     }
   }
-
-  // ---- sending and telling
 
   #call(address: string): void {
     this.#outbox.call(address, this.#phase === "shadow");

@@ -4,22 +4,10 @@
  *
  * A token is given as two 32-bit halves: `tokenHi` signed, `tokenLo` unsigned (order: hi, then lo).
  */
+import type { CellWrite } from "../model/cell-write.ts";
 import type { Durability } from "../model/consistency.ts";
 
-/** One write as a replica receives it. Bytes are borrowed until `put` returns. */
-export interface CellWrite {
-  /** The number of the keyspace, 0 .. 65535. */
-  readonly keyspaceId: number;
-  readonly tokenHi: number;
-  readonly tokenLo: number;
-  readonly key: Uint8Array;
-  /** Undefined for a tombstone. */
-  readonly value: Uint8Array | undefined;
-  readonly timestamp: number;
-  readonly writer: number;
-  /** Milliseconds since the Unix epoch, or NEVER_EXPIRES. */
-  readonly expiresAtMs: number;
-}
+export type { CellWrite };
 
 /** The version of a stored cell, without its value. */
 export interface CellHead {

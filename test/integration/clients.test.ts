@@ -7,11 +7,7 @@ import { RingProcesses } from "../support/ring-processes.ts";
 let ring: RingProcesses;
 
 beforeAll(async () => {
-  ring = await RingProcesses.start({ members: 3, isInMemory: true });
-  await ring.createKeyspace({
-    name: "default",
-    replication: { class: "SimpleStrategy", options: { replication_factor: "3" } },
-  });
+  ring = await RingProcesses.startWithQuorums({ isInMemory: true });
 }, 60_000);
 
 afterAll(async () => {

@@ -13,13 +13,7 @@ const KEYS_PER_WORKER = 20;
 let ring: RingProcesses;
 
 beforeAll(async () => {
-  ring = await RingProcesses.start({ members: 3 });
-  await ring.createKeyspace({
-    name: "default",
-    replication: { class: "SimpleStrategy", options: { replication_factor: "3" } },
-    readConsistency: "QUORUM",
-    writeConsistency: "QUORUM",
-  });
+  ring = await RingProcesses.startWithQuorums();
 }, 60_000);
 
 afterAll(async () => {

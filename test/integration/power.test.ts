@@ -15,14 +15,7 @@ const LOAD_MS = 700;
 let ring: RingProcesses;
 
 beforeAll(async () => {
-  ring = await RingProcesses.start({ members: 3, flags: ["--log-level", "warn"] });
-  await ring.createKeyspace({
-    name: "default",
-    replication: { class: "SimpleStrategy", options: { replication_factor: "3" } },
-    readConsistency: "QUORUM",
-    writeConsistency: "QUORUM",
-    durability: "fsync",
-  });
+  ring = await RingProcesses.startWithQuorums({ flags: ["--log-level", "warn"] });
 }, 60_000);
 
 afterAll(async () => {

@@ -11,6 +11,13 @@ import { freePorts } from "./ports.ts";
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const LOG_KEPT = 200;
 
+/** Three replicas, QUORUM for reads and writes. */
+export const QUORUMS = {
+  replication: { class: "SimpleStrategy", options: { replication_factor: "3" } },
+  readConsistency: "QUORUM",
+  writeConsistency: "QUORUM",
+};
+
 export interface RingProcessesOptions {
   readonly members: number;
   /** Further flags of `dynaring node`. */
@@ -50,6 +57,15 @@ export class RingProcesses {
     const ring = new RingProcesses(options, await freePorts(options.members * 3));
     for (const member of ring.members) ring.spawn(member.index);
     for (const member of ring.members) await ring.ready(member.index);
+    return ring;
+  }
+
+  /** A ring with the keyspace `default` at RF 3, QUORUM for reads and writes. */
+  static async startWithQuorums(
+    options: Partial<RingProcessesOptions> = {},
+  ): Promise<RingProcesses> {
+    const ring = await RingProcesses.start({ members: 3, ...options });
+    await ring.createKeyspace({ name: "default", ...QUORUMS });
     return ring;
   }
 

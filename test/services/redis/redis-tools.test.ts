@@ -12,13 +12,7 @@ describe.runIf(isInstalled)("redis-cli and redis-benchmark", () => {
   let ring: RingProcesses;
 
   beforeAll(async () => {
-    ring = await RingProcesses.start({ members: 3 });
-    await ring.createKeyspace({
-      name: "default",
-      replication: { class: "SimpleStrategy", options: { replication_factor: "3" } },
-      readConsistency: "QUORUM",
-      writeConsistency: "QUORUM",
-    });
+    ring = await RingProcesses.startWithQuorums();
   }, 60_000);
 
   afterAll(async () => {
