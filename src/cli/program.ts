@@ -14,6 +14,7 @@ import { addNodeCommand } from "./commands/node.ts";
 import { ringCommand } from "./commands/ring.ts";
 import { statusCommand } from "./commands/status.ts";
 import { addReplicasCommand } from "./commands/replicas.ts";
+import { addSimulateCommand } from "./commands/simulate.ts";
 import { addTokenCommand } from "./commands/token.ts";
 import { addTokensCommand } from "./commands/tokens.ts";
 import { addUpCommand } from "./commands/up.ts";
@@ -66,6 +67,7 @@ export function buildProgram(context: CliContext): Command {
   addTokensCommand(program, context);
   addTokenCommand(program, context);
   addReplicasCommand(program, context);
+  addSimulateCommand(program, context);
   for (const command of CLIENT_COMMANDS) addClientCommand(program, context, command);
   return program;
 }
