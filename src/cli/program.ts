@@ -8,6 +8,7 @@ import { describeringCommand } from "./commands/describering.ts";
 import { failuredetectorCommand } from "./commands/failuredetector.ts";
 import { getendpointsCommand } from "./commands/getendpoints.ts";
 import { gossipinfoCommand } from "./commands/gossipinfo.ts";
+import { addImportCommand } from "./commands/import.ts";
 import { infoCommand } from "./commands/info.ts";
 import { createKeyspaceCommand, keyspacesCommand } from "./commands/keyspaces.ts";
 import { addNodeCommand } from "./commands/node.ts";
@@ -68,6 +69,7 @@ export function buildProgram(context: CliContext): Command {
   addTokenCommand(program, context);
   addReplicasCommand(program, context);
   addSimulateCommand(program, context);
+  addImportCommand(program, context);
   for (const command of CLIENT_COMMANDS) addClientCommand(program, context, command);
   return program;
 }
