@@ -17,12 +17,15 @@ import { LogEngine } from "../storage/log/log-engine.ts";
 import { MemoryDisk } from "../storage/memory-disk.ts";
 import { RealDisk } from "../storage/real-disk.ts";
 import { TcpTransport } from "../transport/tcp/tcp-transport.ts";
+import { parseAddress } from "../util/address.ts";
+import type { Location } from "../placement/snitch/location.ts";
 import { KeyspaceClient } from "./keyspace-client.ts";
 import { type FrontEndAddresses, Member } from "./member.ts";
 import { type NodeOptions, type NodeOptionsInput, parseNodeOptions } from "./options.ts";
 import { realClock } from "./real-clock.ts";
 import { RealRng } from "./real-rng.ts";
 import { RELEASE_VERSION } from "./release.ts";
+import { SNITCH_NAMES, Snitch } from "./snitch/snitch.ts";
 
 /** Frames carry one key and one value, and a little around them. */
 const FRAME_OVERHEAD_BYTES = 1024;
@@ -45,6 +48,10 @@ export interface KeyspaceInput extends Partial<Omit<KeyspaceDefinition, "name">>
 export class DynaringNode {
   readonly options: NodeOptions;
   readonly #member: Member;
+  readonly #snitch: Snitch;
+  /** Where the member stands; what the snitch says, once it is started. */
+  #location: Location;
+  #isStopped = false;
 
   /** @internal Use `createNode`. */
   constructor(options: NodeOptions, deps: NodeDeps) {
@@ -52,6 +59,8 @@ export class DynaringNode {
     const shared = { clock: realClock, rng: new RealRng(), logger };
     const disk = makeDisk(options);
     this.options = options;
+    this.#location = { dc: options.dc, rack: options.rack };
+    this.#snitch = new Snitch({ ...shared, liveHosts: () => this.#liveHosts() }, options);
     this.#member = new Member(
       {
         ...shared,
@@ -70,7 +79,7 @@ export class DynaringNode {
             },
           }),
       },
-      memberOptions(options),
+      memberOptions(options, () => this.#location),
     );
   }
 
@@ -96,13 +105,24 @@ export class DynaringNode {
   }
 
   /** Joins the ring, or founds it; resolves when this member serves. Rejects with the reason. */
-  start(frontEnds: FrontEndAddresses = {}): Promise<void> {
-    return this.#member.start(frontEnds);
+  async start(frontEnds: FrontEndAddresses = {}): Promise<void> {
+    this.#location = await this.#snitch.locate();
+    // A stop may have come while the snitch was waiting for an answer.
+    if (this.#isStopped) throw new Error("the member was stopped while it started");
+    await this.#member.start(frontEnds);
+    if (!this.#isStopped) this.#snitch.watch();
   }
 
   /** Stops gracefully; resolves when nothing is left. */
-  stop(): Promise<void> {
-    return this.#member.stop();
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.#snitch.stop();
+    await this.#member.stop();
+  }
+
+  #liveHosts(): readonly string[] {
+    const alive = this.admin.status().members.filter(({ isUp }) => isUp);
+    return alive.map(({ address }) => parseAddress(address).host);
   }
 
   /** A keyspace to put to and get from. It need not exist yet. */
@@ -147,15 +167,25 @@ function makeEngine(options: NodeOptions, disk: Disk, logger: Logger): StorageEn
   return new LogEngine({ ...deps, disk }, { syncIntervalMs });
 }
 
-function memberOptions(options: NodeOptions): ConstructorParameters<typeof Member>[1] {
+function memberOptions(
+  options: NodeOptions,
+  location: () => Location,
+): ConstructorParameters<typeof Member>[1] {
   return {
     ...options,
+    // Read when the member starts; the snitch knows them by then.
+    get dc() {
+      return location().dc;
+    },
+    get rack() {
+      return location().rack;
+    },
     readTimeoutMs: options.requestTimeoutMs.read,
     writeTimeoutMs: options.requestTimeoutMs.write,
     keyBytesMax: options.limits.keyBytes,
     valueBytesMax: options.limits.valueBytes,
     inFlightBytesMax: options.limits.inFlightBytes,
-    snitch: "GossipingPropertyFileSnitch",
+    snitch: SNITCH_NAMES[options.snitch.kind],
     releaseVersion: RELEASE_VERSION,
     host: {
       nodeVersion: process.versions.node,

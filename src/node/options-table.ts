@@ -9,11 +9,23 @@ import { must } from "../util/assert.ts";
 
 export const ALLOCATORS = ["balanced", "cassandra", "random"] as const;
 export const ENGINES = ["log", "lmdb"] as const;
+export const SNITCHES = [
+  "configured",
+  "simple",
+  "rackinferring",
+  "propertyfile",
+  "gossipingpropertyfile",
+  "ec2",
+  "gce",
+  "azure",
+] as const;
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 
 /** How a new member chooses its tokens. */
 export type Allocator = (typeof ALLOCATORS)[number];
 export type EngineName = (typeof ENGINES)[number];
+/** How a member finds out where it stands. */
+export type SnitchKind = (typeof SNITCHES)[number];
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** A place to listen. Port 0 lets the system choose one. */
@@ -38,6 +50,11 @@ export interface NodeOptions {
   readonly dataDirectory?: string | undefined;
   readonly dc: string;
   readonly rack: string;
+  readonly snitch: {
+    readonly kind: SnitchKind;
+    readonly file?: string | undefined;
+    readonly metadataUrl?: string | undefined;
+  };
   readonly weight: number;
   readonly seeds: readonly string[];
   readonly internode: InternodeOptions;
@@ -197,12 +214,31 @@ export const nodeOptionsSchema: z.ZodObject & z.ZodType<NodeOptions> = z.strictO
   dataDirectory: PATH.optional(
     "Where the data lives. Without it everything is kept in memory and lost with the process.",
   ),
-  dc: NAME.withDefault("dc1", "The datacenter of this member, as replication settings name it."),
+  dc: NAME.withDefault(
+    "dc1",
+    "The datacenter of this member, as replication settings name it. Used with snitch.kind configured.",
+  ),
   rack: NAME.withDefault(
     "rack1",
     "The rack (or zone) of this member: replicas are spread over racks. A rack with fewer members " +
-      "than the others gives each of them more data.",
+      "than the others gives each of them more data. Used with snitch.kind configured.",
   ),
+  snitch: section({
+    kind: choice(SNITCHES)(
+      "configured",
+      "How the member learns its datacenter and rack when it starts: configured takes dc and rack; simple says " +
+        "datacenter1 and rack1; rackinferring takes the second and third number of its IPv4 address; propertyfile and " +
+        "gossipingpropertyfile read Cassandra's files; ec2, gce and azure ask the cloud. A member " +
+        "that is in the ring cannot move: a start with another place is refused.",
+    ),
+    file: PATH.optional(
+      "cassandra-topology.properties for propertyfile (read again when it changes), " +
+        "cassandra-rackdc.properties for gossipingpropertyfile and, for dc_suffix and ec2_naming_scheme, for the clouds.",
+    ),
+    metadataUrl: text("an http or https URL", /^https?:\/\/[^\s/]+\/?$/).optional(
+      "Where the cloud's metadata service answers, if not where the cloud has it.",
+    ),
+  }),
   weight: z.number().min(0.01).max(100).default(1).register(registry, {
     kind: "number",
     expected: "a number from 0.01 to 100",

@@ -158,7 +158,7 @@ function conflicts(
   const refuse = (path: string, expected: string): void => {
     problems.push({ path, value: shown(valueAt(options, path)), expected, source: sourceOf(path) });
   };
-  const { initialToken, numTokens, limits, resp, http, internode } = options;
+  const { initialToken, numTokens, limits, resp, http, internode, snitch } = options;
   if (initialToken.length > 0 && initialToken.length !== numTokens) {
     refuse("initialToken", `${numTokens} tokens, as numTokens says`);
   }
@@ -167,6 +167,17 @@ function conflicts(
   }
   if (options.engine === "lmdb" && options.dataDirectory === undefined) {
     refuse("engine", "log when there is no dataDirectory: lmdb cannot run in memory");
+  }
+  const readsFile = ["propertyfile", "gossipingpropertyfile"].includes(snitch.kind);
+  const asksCloud = ["ec2", "gce", "azure"].includes(snitch.kind);
+  if (readsFile && snitch.file === undefined) {
+    refuse("snitch.file", `the file that the snitch ${snitch.kind} reads`);
+  }
+  if (!readsFile && !asksCloud && snitch.file !== undefined) {
+    refuse("snitch.file", `no file with the snitch ${snitch.kind}`);
+  }
+  if (!asksCloud && snitch.metadataUrl !== undefined) {
+    refuse("snitch.metadataUrl", `no URL with the snitch ${snitch.kind}`);
   }
   // Otherwise the largest allowed value could never be written.
   const largest = limits.keyBytes + limits.valueBytes;
