@@ -2,7 +2,6 @@
 import { datacentersOf } from "../coordinator/keyspace-placement.ts";
 import type { Coordinator } from "../coordinator/coordinator.ts";
 import type { GossipMember } from "../gossip/gossip-io.ts";
-import { compareLayoutVersions } from "../model/layout-version.ts";
 import type { LayoutIntent } from "../layout/intents.ts";
 import type { Layout, LayoutError, LayoutKeyspace, LayoutMember } from "../layout/layout.ts";
 import type {
@@ -26,13 +25,14 @@ import { ReplicationError, expandReplication } from "../placement/strategy.ts";
 import { formatToken, parseToken } from "../ring/token.ts";
 import type { StorageEngine } from "../storage/engine.ts";
 import { must } from "../util/assert.ts";
+import { dissenters } from "./agreement.ts";
 import type { GossipShell } from "./gossip-shell.ts";
 import type { Identity } from "./identity.ts";
 import type { LayoutKeeper } from "./layout-keeper.ts";
 import type { HostFacts } from "./member.ts";
 import type { PeerDirectory } from "./peer-directory.ts";
 
-const CONFIRM_TIMEOUT_MS = 10_000;
+const AGREEMENT_TIMEOUT_MS = 10_000;
 
 export interface AdminDeps {
   readonly clock: Clock;
@@ -175,40 +175,33 @@ export class Admin implements AdminApi {
   }
 
   async createKeyspace(wanted: KeyspaceDefinition): Promise<KeyspaceView> {
+    await this.#agreement("the ring is still forming");
     const definition = withExpandedReplication(wanted, this.#layout());
-    const intent: LayoutIntent = { kind: "keyspace", definition };
-    this.#deps.keeper.want(intent);
-    const obstacle = this.#deps.keeper.obstacle(intent);
+    const wish = (): LayoutIntent => ({ kind: "keyspace", definition });
+    this.#deps.keeper.want(wish);
+    const obstacle = this.#deps.keeper.obstacle(wish);
     if (obstacle !== undefined) {
-      this.#deps.keeper.giveUp(intent);
+      this.#deps.keeper.giveUp(wish);
       throw asKvError(obstacle, definition);
     }
     await this.#deps.keeper.saved();
-    await this.#confirmed();
+    await this.#agreement("the keyspace is created, but not everybody has confirmed it");
     const created = this.#layout().keyspaces.find(({ name }) => name === definition.name);
     return keyspaceView(must(created, "a wanted keyspace is in the layout"));
   }
 
-  /** Resolves when every live member has the present layout, or a newer one. */
-  async #confirmed(): Promise<void> {
-    const deadlineMs = this.#deps.clock.monotonicMs() + CONFIRM_TIMEOUT_MS;
+  /** Resolves when all live members have the present layout and are in it. */
+  async #agreement(wanted: string): Promise<void> {
+    const deadlineMs = this.#deps.clock.monotonicMs() + AGREEMENT_TIMEOUT_MS;
     for (;;) {
-      const behind = this.#membersBehind();
-      if (behind.length === 0) return;
+      const others = dissenters(this.#layout(), this.#running?.gossip.members() ?? []);
+      if (others.length === 0) return;
       if (this.#deps.clock.monotonicMs() >= deadlineMs) {
-        const reason = `the keyspace is created, but ${behind.join(", ")} did not confirm it yet`;
+        const reason = `${wanted}: ${others.join(", ")} live in another layout`;
         throw new KvError({ code: "NOT_READY", reason });
       }
       await this.#gossipNews();
     }
-  }
-
-  #membersBehind(): string[] {
-    const { version } = this.#layout();
-    return (this.#running?.gossip.members() ?? [])
-      .filter(({ isSelf, isAlive }) => isAlive && !isSelf)
-      .filter(({ layout }) => layout === undefined || compareLayoutVersions(layout, version) < 0)
-      .map(({ address }) => address);
   }
 
   #gossipNews(): Promise<void> {

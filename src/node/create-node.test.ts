@@ -109,6 +109,21 @@ describe("createTestCluster", () => {
     await expect(late.start()).rejects.toMatchObject({ code: "RING_HOLDS_DATA" });
   });
 
+  it("members that start at once are all in the ring, before the first keyspace can shut them out", async () => {
+    for (let round = 0; round < 10; round++) {
+      const first = single({});
+      await first.start();
+      const others = [1, 2, 3, 4].map(() => single({ seeds: [first.address] }));
+      await Promise.all(others.map((node) => node.start()));
+      await first.createKeyspace({ name: "ks" });
+      for (const node of [first, ...others]) {
+        expect(node.admin.status().members).toHaveLength(5);
+        await expect(node.keyspace("ks").put("k", "v")).resolves.toBeDefined();
+      }
+      for (const node of [first, ...others]) await node.stop();
+    }
+  });
+
   it("a token that has an owner is refused by name", async () => {
     const first = single({ numTokens: 1, initialToken: ["5"] });
     await first.start();

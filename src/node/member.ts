@@ -18,10 +18,11 @@ import { Murmur3 } from "../ring/murmur3.ts";
 import type { Disk } from "../storage/disk.ts";
 import type { StorageEngine } from "../storage/engine.ts";
 import type { Link, Transport, TransportHandler } from "../transport/transport.ts";
-import { must } from "../util/assert.ts";
+import { InvariantError, must } from "../util/assert.ts";
 import { randomUuid } from "../util/random.ts";
 import { HybridClock } from "../versions/hybrid-clock.ts";
 import { Admin } from "./admin.ts";
+import { dissenters, unheard } from "./agreement.ts";
 import { GossipShell } from "./gossip-shell.ts";
 import { type Identity, keepGeneration, takeIdentity } from "./identity.ts";
 import { LayoutKeeper } from "./layout-keeper.ts";
@@ -30,6 +31,8 @@ import { type TokenChoice, chooseTokens } from "./token-choice.ts";
 
 export const PARTITIONER = "Murmur3Partitioner";
 const LOAD_INTERVAL_MS = 5000;
+/** How long a new member waits to hear of every other one: some may be down. */
+const GRACE_MS = 10_000;
 
 export interface MemberDeps {
   readonly clock: Clock;
@@ -93,10 +96,13 @@ export class Member {
   readonly #admin: Admin;
   #running: Running | undefined;
   #loadTimer: Timer | undefined;
+  #graceTimer: Timer | undefined;
   #stopped: Promise<void> | undefined;
   #fail: (error: Error) => void = () => {};
   #joined: () => void = () => {};
   #isGossiping = false;
+  /** It was not in the layout that it found when it started, and others have yet to confirm it. */
+  #isNew = false;
   #isJoined = false;
   #frontEnds: FrontEndAddresses = {};
 
@@ -185,11 +191,12 @@ export class Member {
     this.#fail(new Error("the member was stopped before it was in the ring"));
     this.#coordinator.refuseBecause("it is stopping");
     this.#loadTimer?.cancel();
+    this.#graceTimer?.cancel();
     this.#running?.gossip.stop();
     await this.#running?.transport.stop();
     this.#running = undefined;
     this.#coordinator.stop();
-    await this.#keeper.saved();
+    await this.#keeper.stop();
     await this.#engine.close();
   }
 
@@ -268,11 +275,11 @@ export class Member {
         this.#takeOver(effect.offer.payload, effect.from);
         break;
       case "found":
-        this.#found();
+        this.#orFail(() => this.#found());
         break;
       case "running":
         this.#isGossiping = true;
-        this.#join();
+        this.#orFail(() => this.#join());
         break;
       case "generation":
         this.#keepGeneration(effect.generation);
@@ -282,6 +289,7 @@ export class Member {
         break;
       default:
     }
+    this.#checkJoined();
     this.#admin.gossipChanged();
   }
 
@@ -304,6 +312,16 @@ export class Member {
     }
   }
 
+  /** What cannot be done, e.g. by the allocator chosen, ends the start. */
+  #orFail(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      if (error instanceof InvariantError) throw error;
+      this.#fail(error as Error);
+    }
+  }
+
   #keepGeneration(generation: number): void {
     const { identity } = must(this.#running, "gossip runs only while the member does");
     keepGeneration(this.#deps.disk, identity, generation).catch((error: unknown) => {
@@ -312,42 +330,43 @@ export class Member {
   }
 
   #found(): void {
-    const member = this.#entry();
-    if (member === undefined) return;
     this.#keeper.found({
       clusterId: randomUuid(this.#deps.rng),
       clusterName: this.#options.clusterName,
       partitioner: PARTITIONER,
-      members: [member],
+      members: [this.#entry(undefined)],
     });
   }
 
   /** Wants to be in the ring from now on; a member that was in it before keeps its tokens. */
   #join(): void {
     const { identity, address } = must(this.#running, "gossip runs only while the member does");
-    const member = this.#entry();
-    if (member === undefined) return;
-    const join: LayoutIntent = { kind: "join", member };
-    this.#keeper.want(join);
+    this.#isNew =
+      this.#keeper.layout !== undefined && entryOf(this.#keeper.layout, identity) === undefined;
+    this.#graceTimer = this.#deps.clock.setTimer(GRACE_MS, () => this.#stopWaitingForTheDead());
+    this.#keeper.want(this.#place);
     const addresses = { address, ...this.#frontEnds };
-    this.#keeper.want({ kind: "addresses", id: identity.memberId, addresses });
-    const obstacle = this.#keeper.obstacle(join);
-    if (obstacle !== undefined) this.#fail(obstacle);
-    else this.#checkJoined();
+    this.#keeper.want(() => ({ kind: "addresses", id: identity.memberId, addresses }));
+    this.#checkJoined();
   }
 
-  /** This member as it wants to be in the layout; undefined if it cannot be, which ends the start. */
-  #entry(): LayoutMember | undefined {
+  #stopWaitingForTheDead(): void {
+    this.#isNew = false;
+    this.#checkJoined();
+  }
+
+  /** The wish to be in the ring, with tokens chosen for the layout that it is committed on. */
+  readonly #place = (base: Layout): LayoutIntent => {
+    const { identity } = must(this.#running, "the member runs");
+    return { kind: "join", member: entryOf(base, identity) ?? this.#entry(base) };
+  };
+
+  #entry(base: Layout | undefined): LayoutMember {
     const { identity, address } = must(this.#running, "the member runs");
     const { dc, rack, weight } = this.#options;
     const joining = { id: identity.memberId, dc, rack, weight };
-    try {
-      const chosen = chooseTokens(this.#options, joining, this.#keeper.layout, this.#deps.rng);
-      return { ...joining, address, ...this.#frontEnds, tokens: chosen.map(String) };
-    } catch (error) {
-      this.#fail(error as Error);
-      return undefined;
-    }
+    const chosen = chooseTokens(this.#options, joining, base, this.#deps.rng);
+    return { ...joining, address, ...this.#frontEnds, tokens: chosen.map(String) };
   }
 
   #useLayout(layout: Layout): void {
@@ -364,11 +383,17 @@ export class Member {
     this.#checkJoined();
   }
 
-  /** The start is over when gossip runs and the layout holds this member as it is configured. */
+  /**
+   * The start is over when gossip runs, the layout holds this member as it is configured, and the
+   * live members agree on that layout.
+   */
   #checkJoined(): void {
-    const { gossip, identity } = must(this.#running, "the member runs");
-    const entry = this.#keeper.layout?.members.find(({ id }) => id === identity.memberId);
-    if (!this.#isGossiping || this.#isJoined || entry === undefined) return;
+    const { layout } = this.#keeper;
+    if (this.#running === undefined || layout === undefined) return;
+    const { gossip, identity } = this.#running;
+    const entry = entryOf(layout, identity);
+    if (entry === undefined) return this.#checkObstacle();
+    if (!this.#isGossiping || this.#isJoined) return;
     const { dc, rack, weight } = this.#options;
     if (entry.dc !== dc || entry.rack !== rack || entry.weight !== weight) {
       const ring = `dc ${entry.dc}, rack ${entry.rack}, weight ${entry.weight}`;
@@ -376,10 +401,23 @@ export class Member {
       this.#fail(new Error(`in the ring this member has ${ring}, in its configuration ${own}`));
       return;
     }
+    const members = gossip.members();
+    if (this.#isNew && unheard(layout, members).length > 0) return;
+    if (dissenters(layout, members).length > 0) return;
     this.#isJoined = true;
     gossip.input({ kind: "set-state", name: "TOKENS", value: entry.tokens.join(",") });
     gossip.input({ kind: "set-state", name: "STATUS", value: "NORMAL" });
     this.#joined();
+  }
+
+  /** Not in the ring, and not to be had in it: a start ends with that, a member stops to serve. */
+  #checkObstacle(): void {
+    const obstacle = this.#keeper.obstacle(this.#place);
+    if (obstacle === undefined) return;
+    this.#fail(obstacle);
+    if (!this.#isJoined) return;
+    this.#deps.logger.error("member.place-lost", { reason: obstacle.message });
+    this.#coordinator.refuseBecause(`it has lost its place in the ring: ${obstacle.message}`);
   }
 
   /** A peer lives in another layout: a round of gossip with it settles which one wins. */
@@ -392,4 +430,8 @@ export class Member {
     this.#running?.gossip.input({ kind: "set-state", name: "LOAD", value });
     this.#loadTimer = this.#deps.clock.setTimer(LOAD_INTERVAL_MS, () => this.#announceLoad());
   }
+}
+
+function entryOf(layout: Layout, { memberId }: Identity): LayoutMember | undefined {
+  return layout.members.find(({ id }) => id === memberId);
 }

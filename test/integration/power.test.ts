@@ -26,7 +26,7 @@ async function connect(member: number): Promise<Redis> {
   const redis = new Redis(ring.member(member).respPort, "127.0.0.1", {
     maxRetriesPerRequest: 0,
     enableOfflineQueue: false,
-    retryStrategy: () => null,
+    retryStrategy: () => 50,
   });
   redis.on("error", () => {});
   await until("the client is connected", () => redis.status === "ready");
@@ -57,6 +57,7 @@ it("kill -9 of the whole ring loses nothing acknowledged", async () => {
     await pause(LOAD_MS);
     await Promise.all(ring.members.map(({ index }) => ring.end(index, "SIGKILL")));
     for (const keys of await Promise.all(writing)) acknowledged.push(...keys);
+    for (const client of clients) client.disconnect();
     for (const { index } of ring.members) ring.spawn(index);
     for (const { index } of ring.members) await ring.ready(index);
   }
