@@ -12,7 +12,7 @@ async function out(line: string): Promise<string> {
 test("even tokens for cassandra.yaml, as every guide has them", async () => {
   const text = await out("tokens --nodes 3 --num-tokens 1 --racks 3 --allocator even --seed 1");
   expect(text)
-    .toBe(`# 3 members, 1 tokens each, racks 3, NetworkTopologyStrategy 3, Murmur3Partitioner, even, seed 1
+    .toBe(`# 3 members, 1 token each, racks 3, NetworkTopologyStrategy 3, Murmur3Partitioner, even, seed 1
 # dc1: members hold 1.000 to 1.000 of a fair share
 ---
 # n1: dc1, rack1

@@ -103,10 +103,10 @@ function membersPerRack(text: string, nodes: number): readonly number[] {
 }
 
 function summary(ring: RingFile, flags: TokensFlags, seed: number): string {
-  const [first] = ring.members;
+  const count = ring.members[0]?.tokens.length ?? 0;
   const replication = Object.values(ring.keyspaces[0]?.options ?? {}).join(" ");
   return (
-    `${ring.members.length} members, ${first?.tokens.length} tokens each, racks ${flags.racks}, ` +
+    `${ring.members.length} members, ${count} ${count === 1 ? "token" : "tokens"} each, racks ${flags.racks}, ` +
     `${replication}, ${ring.partitioner.name}, ${flags.allocator}, seed ${seed}`
   );
 }
