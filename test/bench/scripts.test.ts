@@ -1,0 +1,18 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { expect, it } from "vitest";
+
+const run = promisify(execFile);
+
+it.each([
+  ["allocation", /one member to 1000 x 16 tokens: \d+ ms/],
+  ["resp", /shared buffer/],
+])(
+  "the small run of bench/%s.bench.ts prints its table",
+  async (name, expected) => {
+    const script = ["--import", "tsx", `bench/${name}.bench.ts`];
+    const { stdout } = await run(process.execPath, script);
+    expect(stdout).toMatch(expected);
+  },
+  60_000,
+);
