@@ -288,6 +288,31 @@ describe("bad requests", () => {
   });
 });
 
+describe("layout versions", () => {
+  it("a replica that lives in another layout refuses, stores nothing, and is named", () => {
+    const cluster = three();
+    const { layout } = cluster;
+    for (const { coordinator, peers } of cluster.members.slice(1)) {
+      const version = { ...layout.version, counter: layout.version.counter + 1 };
+      const [self] = peers.filter((peer) => peer.isSelf);
+      coordinator.useLayout({ ...layout, version }, peers, self!);
+    }
+    const put = cluster.put(0, "k", "v");
+    cluster.settle();
+    expect(put.error?.detail).toMatchObject({
+      code: "REPLICA_FAILURE",
+      failures: [
+        { replica: "m1:1", reason: expect.stringContaining("another layout") },
+        { replica: "m2:1", reason: expect.stringContaining("another layout") },
+      ],
+    });
+    expect(copies(cluster)).toEqual([1, 0, 0]);
+    // This member itself has stored it, so the write may show up.
+    expect(put.error?.outcome).toBe("unknown");
+    expect(cluster.layoutMismatches.toSorted()).toEqual([0, 0, 1, 2]);
+  });
+});
+
 describe("levels over datacenters", () => {
   const shape = {
     datacenters: ["dc1", "dc1", "dc2", "dc2"],

@@ -208,6 +208,8 @@ export class TestCluster {
   readonly clock: ManualClock = new ManualClock();
   readonly layout: Layout;
   readonly members: TestMember[];
+  /** Indexes of the members that were told to exchange layouts with a peer. */
+  readonly layoutMismatches: number[] = [];
   /** links[from][to]: requests of `from`; answers return in `back`. */
   readonly links: TestLink[][];
   readonly #back: TestLink[][];
@@ -272,7 +274,7 @@ export class TestCluster {
       engine,
       hybridClock: new HybridClock({ clock: this.clock }),
       hasher: new Murmur3(),
-      onLayoutMismatch: () => {},
+      onLayoutMismatch: () => void this.layoutMismatches.push(index),
     };
     const coordinator = new Coordinator(deps, TEST_OPTIONS);
     coordinator.identify(id, 0);
