@@ -309,7 +309,7 @@ describe("layout versions", () => {
     expect(copies(cluster)).toEqual([1, 0, 0]);
     // This member itself has stored it, so the write may show up.
     expect(put.error?.outcome).toBe("unknown");
-    expect(cluster.layoutMismatches.toSorted()).toEqual([0, 0, 1, 2]);
+    expect(new Set(cluster.layoutMismatches)).toEqual(new Set([0, 1, 2]));
   });
 });
 
