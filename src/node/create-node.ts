@@ -32,6 +32,7 @@ const FRAME_OVERHEAD_BYTES = 1024;
 /** Scan pages travel in one frame; see coordinator/local-scan.ts. */
 const FRAME_BYTES_MIN = 256 * 1024 * 1024;
 
+/** What a member takes from the program around it. */
 export interface NodeDeps {
   /** Default: no logs. */
   readonly logger?: Logger | undefined;
@@ -46,6 +47,7 @@ export interface KeyspaceInput extends Partial<Omit<KeyspaceDefinition, "name">>
 
 /** One member of a ring, embedded in this program. */
 export class DynaringNode {
+  /** Complete, with defaults. */
   readonly options: NodeOptions;
   readonly #member: Member;
   readonly #snitch: Snitch;

@@ -10,24 +10,31 @@ import { NEVER_EXPIRES } from "../model/version.ts";
 /** Text stands for its UTF-8 bytes. */
 export type Bytes = Uint8Array | string;
 
+/** What one `get` asks for. */
 export interface GetOptions {
   /** A level by name, or R as a number. Default: the keyspace's read level. */
   readonly consistency?: Consistency | undefined;
 }
 
+/** What one `delete` asks for. */
 export interface DeleteOptions {
   /** A level by name, or W as a number. Default: the keyspace's write level. */
   readonly consistency?: Consistency | undefined;
+  /** When a replica may acknowledge. Default: the keyspace's. */
   readonly durability?: Durability | undefined;
 }
 
+/** What one `put` asks for. */
 export interface PutOptions extends DeleteOptions {
   /** Time to live from now, in milliseconds. Default: for ever. */
   readonly ttlMs?: number | undefined;
 }
 
+/** A value that was found. */
 export interface GetResult {
+  /** A copy that belongs to the caller. */
   readonly value: Uint8Array;
+  /** Later writes of the key have greater ones. */
   readonly version: Version;
   /** Milliseconds since the Unix epoch; undefined if it never expires. */
   readonly expiresAtMs: number | undefined;
@@ -35,12 +42,15 @@ export interface GetResult {
   readonly answeredBy: readonly string[];
 }
 
+/** What came of a write that reached its level. */
 export interface WriteResult {
+  /** The version that it was stored under. */
   readonly version: Version;
   /** Addresses of the members that stored it before the level was reached. */
   readonly answeredBy: readonly string[];
 }
 
+/** How to walk the keys of a keyspace. */
 export interface ScanOptions {
   /** Keys per request to the ring; default 500. */
   readonly pageSize?: number | undefined;
@@ -49,10 +59,22 @@ export interface ScanOptions {
 
 const SCAN_PAGE = 500;
 
+/**
+ * A keyspace to put to and get from. Any number of operations may run at once.
+ *
+ * Source: Dynamo (2007), sections 4.1 and 4.5; consistency levels as in Cassandra.
+ *
+ * @example
+ * const carts = node.keyspace("carts");
+ * await carts.put("42", JSON.stringify(cart), { ttlMs: 3_600_000 });
+ * const found = await carts.get("42", { consistency: "QUORUM" });
+ */
 export class KeyspaceClient {
+  /** The keyspace's name. */
   readonly name: string;
   readonly #kv: KvApi;
 
+  /** @internal Use `node.keyspace(name)`. */
   constructor(kv: KvApi, name: string) {
     this.#kv = kv;
     this.name = name;

@@ -16,6 +16,7 @@ import {
 
 export type { NodeOptions, NodeOptionsInput } from "./options-table.ts";
 
+/** One option that cannot be used. */
 export interface ConfigProblem {
   /** Dotted path of the option, or of the section with an unknown key. */
   readonly path: string;

@@ -12,6 +12,7 @@ import type { NodeOptionsInput } from "./options.ts";
 
 const LOOPBACK = "127.0.0.1";
 
+/** How a ring for tests differs from the default one. */
 export interface TestClusterOptions extends NodeDeps {
   /** The keyspace `default` that is created; default: RF 3, or one replica per member if fewer. */
   readonly keyspace?: Partial<KeyspaceInput> | undefined;
@@ -19,9 +20,12 @@ export interface TestClusterOptions extends NodeDeps {
   readonly node?: ((index: number) => NodeOptionsInput) | undefined;
 }
 
+/** A ring inside this program. Stop it when the test is over. */
 export class TestCluster {
+  /** Its members, in the order in which they joined. */
   readonly nodes: readonly DynaringNode[];
 
+  /** @internal Use `createTestCluster`. */
   constructor(nodes: readonly DynaringNode[]) {
     this.nodes = nodes;
   }

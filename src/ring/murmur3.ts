@@ -19,6 +19,7 @@ import { createWasmMurmur3 } from "./murmur3-wasm.ts";
 export interface Murmur3Engine {
   /** h1 low, h1 high, h2 low, h2 high of the last `hash`; the array itself may be replaced. */
   readonly words: Int32Array;
+  /** Hashes `bytes[start..end)` into `words`. */
   hash(bytes: Uint8Array, start: number, end: number): void;
 }
 

@@ -2,6 +2,7 @@
 
 /** Anything that yields uniformly distributed unsigned 32-bit integers. */
 export interface Uint32Source {
+  /** An integer in 0 .. 2^32 - 1. */
   uint32(): number;
 }
 
@@ -19,6 +20,7 @@ export class SeededRng implements Uint32Source {
     for (let warmUp = 0; warmUp < 12; warmUp++) this.uint32();
   }
 
+  /** The next integer in 0 .. 2^32 - 1. */
   uint32(): number {
     const sum = (this.#a + this.#b + this.#counter) >>> 0;
     this.#counter = (this.#counter + 1) >>> 0;

@@ -40,6 +40,7 @@ export interface AllocationRequest {
 /** Most tokens that one member may own, as in Cassandra. */
 export const TOKENS_PER_MEMBER_MAX = 1536;
 
+/** Why no tokens can be given: which part of the request was wrong. */
 export type AllocationErrorCode =
   | "TOKEN_COUNT"
   | "TOKEN_INVALID"

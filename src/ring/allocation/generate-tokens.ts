@@ -8,6 +8,7 @@ import { AllocationError, type AllocationRequest, type RingMember } from "./allo
 import { allocateCassandra } from "./cassandra.ts";
 import type { TokenSpace } from "./token-space.ts";
 
+/** The ring to generate tokens for, as the options of Cassandra's `generatetokens` describe it. */
 export interface OfflineRing {
   readonly space: TokenSpace;
   readonly rf: number;

@@ -14,6 +14,7 @@ const DYNOMITE_MAXIMUM = 4294967295n;
 /** "Dynomite" reversed. */
 const DYNOMITE_OFFSET_TEXT = "etimonyD";
 
+/** A place among equal shares of the ring. */
 export interface Slot {
   /** This instance's index, from 0. */
   readonly slot: number;

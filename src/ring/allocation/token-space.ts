@@ -23,6 +23,7 @@ export interface TokenSpace {
   readonly width: bigint;
   /** Share of the ring in (left, right], in (0, 1]. The same token twice means the whole ring. */
   sizeBetween(left: bigint, right: bigint): number;
+  /** The token half-way from `left` clockwise to `right`. */
   midpoint(left: bigint, right: bigint): bigint;
   /** The token at `ratio` (0 .. 1) of the way from left to right, as Cassandra's `split`. */
   split(left: bigint, right: bigint, ratio: number): bigint;
