@@ -4,7 +4,7 @@
  * A scan asks a replica for a page of its cells in token order, without values. A page is hundreds
  * of cells, so the packing does not show; the frames of single reads and writes are in frames.ts.
  */
-import { Packr } from "msgpackr";
+import { pack, unpack } from "msgpackr";
 import { FrameError, type LayoutStamp } from "./frames.ts";
 
 export interface ScanQuery {
@@ -35,13 +35,9 @@ export interface ScanAnswer {
 
 const LAYOUT_BYTES = 8;
 
-function packr(): Packr {
-  return new Packr({ useRecords: false });
-}
-
 export function encodeScanQuery(query: ScanQuery, layout: LayoutStamp): Buffer {
   const { startHi, startLo, endHi, endLo, limit } = query;
-  const packed = packr().pack([startHi, startLo, endHi, endLo, limit]);
+  const packed = pack([startHi, startLo, endHi, endLo, limit]);
   const body = Buffer.allocUnsafe(LAYOUT_BYTES + packed.length);
   body.writeUInt32LE(layout.counter, 0);
   body.writeUInt32LE(layout.hash, 4);
@@ -75,7 +71,7 @@ export function encodeScanAnswer(answer: ScanAnswer): Buffer {
     cell.isTombstone,
     cell.contentHash,
   ]);
-  return packr().pack([answer.isComplete, cells]);
+  return pack([answer.isComplete, cells]);
 }
 
 /** The cells are copies: they may be kept. */
@@ -114,13 +110,13 @@ function toPageCell(fields: unknown): PageCell {
 
 /** Packs a control message: plain data of strings, numbers, arrays and objects. */
 export function encodeControl(message: unknown): Uint8Array {
-  return packr().pack(message);
+  return pack(message);
 }
 
 /** Unpacks a control message, whose shape its receiver has to check. Throws FrameError. */
 export function decodeControl(body: Buffer): unknown {
   try {
-    return packr().unpack(body);
+    return unpack(body);
   } catch (cause) {
     throw new FrameError(`malformed control message: ${String(cause)}`);
   }

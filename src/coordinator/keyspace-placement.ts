@@ -3,7 +3,7 @@
  *
  * It belongs to one layout version. A request takes it once and keeps it.
  */
-import type { Layout, LayoutKeyspace } from "../layout/layout.ts";
+import { type Layout, type LayoutKeyspace, datacentersOf } from "../layout/layout.ts";
 import {
   type ReplicaRange,
   type ReplicaTable,
@@ -62,11 +62,6 @@ export class KeyspacePlacement {
     const replicas = members.map((index) => must(this.#peers[index], "each member has a peer"));
     return new ReplicaPlan(replicas, this.factors, this.#self);
   }
-}
-
-/** The datacenters of a layout, sorted. */
-export function datacentersOf(layout: Layout): string[] {
-  return [...new Set(layout.members.map(({ dc }) => dc))].sort();
 }
 
 function factorsOf(

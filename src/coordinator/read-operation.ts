@@ -93,7 +93,7 @@ export class ReadOperation extends Expiring implements PendingRequest, PutSink, 
   }
 
   get answeredBy(): readonly string[] {
-    return this.#addresses((position) => this.#answers.has(position));
+    return this.#plan.addresses((position) => this.#answers.has(position));
   }
 
   start(): void {
@@ -148,7 +148,7 @@ export class ReadOperation extends Expiring implements PendingRequest, PutSink, 
         required: this.#requirement.total,
         received: this.#tally.okCount,
         timeoutMs: this.#context.readTimeouts.limitMs,
-        silent: this.#addresses(
+        silent: this.#plan.addresses(
           (position) => this.#tried[position] === true && !this.#tally.isAnswered(position),
         ),
       }),
@@ -368,11 +368,5 @@ export class ReadOperation extends Expiring implements PendingRequest, PutSink, 
     this.#context.pending.remove(this.#requestId);
     this.#context.inFlightBytes -= this.#sizeBytes;
     this.queue?.remove(this);
-  }
-
-  #addresses(isWanted: (position: number) => boolean): string[] {
-    return this.#plan.replicas
-      .filter((_, position) => isWanted(position))
-      .map((peer) => peer.address);
   }
 }

@@ -38,6 +38,11 @@ export class ReplicaPlan {
   positionOf(peer: Peer): number {
     return this.replicas.indexOf(peer);
   }
+
+  /** The addresses of the replicas whose position is wanted, in placement order. */
+  addresses(isWanted: (position: number) => boolean): string[] {
+    return this.replicas.filter((_, at) => isWanted(at)).map(({ address }) => address);
+  }
 }
 
 /** Positions sorted by distance; equally distant ones keep the strategy's order. */

@@ -65,7 +65,7 @@ export class WriteOperation extends Expiring implements PendingRequest, PutSink,
   }
 
   get answeredBy(): readonly string[] {
-    return this.#addresses((position) => this.#tally.isOk(position));
+    return this.#plan.addresses((position) => this.#tally.isOk(position));
   }
 
   /** Bytes of `write` are copied before this returns. */
@@ -123,7 +123,7 @@ export class WriteOperation extends Expiring implements PendingRequest, PutSink,
           required: this.#requirement.total,
           received: this.#tally.okCount,
           timeoutMs: this.#context.writeTimeouts.limitMs,
-          silent: this.#addresses((position) => !this.#tally.isAnswered(position)),
+          silent: this.#plan.addresses((position) => !this.#tally.isAnswered(position)),
         },
         "unknown",
       ),
@@ -202,11 +202,5 @@ export class WriteOperation extends Expiring implements PendingRequest, PutSink,
     this.#sink = undefined;
     this.#context.counters.writeFailures++;
     sink.failed(error);
-  }
-
-  #addresses(isWanted: (position: number) => boolean): string[] {
-    return this.#plan.replicas
-      .filter((_, position) => isWanted(position))
-      .map((peer) => peer.address);
   }
 }

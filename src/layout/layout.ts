@@ -53,6 +53,11 @@ export interface Layout extends LayoutContent {
   readonly version: LayoutVersion;
 }
 
+/** The names of the datacenters that have members, sorted. */
+export function datacentersOf({ members }: Pick<LayoutContent, "members">): string[] {
+  return [...new Set(members.map(({ dc }) => dc))].sort();
+}
+
 export type LayoutErrorCode =
   /** A member with this id is there with another entry. */
   | "ID_TAKEN"

@@ -1,9 +1,14 @@
 /** The control plane of a member: what it knows of its ring, as values, and the few changes. */
-import { datacentersOf } from "../coordinator/keyspace-placement.ts";
 import type { Coordinator } from "../coordinator/coordinator.ts";
 import type { GossipMember } from "../gossip/gossip-io.ts";
 import type { LayoutIntent } from "../layout/intents.ts";
-import type { Layout, LayoutError, LayoutKeyspace, LayoutMember } from "../layout/layout.ts";
+import {
+  type Layout,
+  type LayoutError,
+  type LayoutKeyspace,
+  type LayoutMember,
+  datacentersOf,
+} from "../layout/layout.ts";
 import type {
   AdminApi,
   EndpointsView,

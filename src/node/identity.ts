@@ -2,6 +2,7 @@
  * Who a member is: a UUID that stays with its data, whatever address it gets, and a generation that
  * grows with every start (Cassandra: local host id and generation in `system.local`).
  */
+import { nextGeneration } from "../gossip/gossip-io.ts";
 import type { Clock, Rng } from "../model/deps.ts";
 import type { Disk } from "../storage/disk.ts";
 import { randomUuid } from "../util/random.ts";
@@ -42,11 +43,10 @@ export async function takeIdentity(
     const problem = `names the engine '${known.engine}' for the data, this member is configured for '${configured.engine}'`;
     throw new DocumentError(DOCUMENT, problem);
   }
-  const unixSeconds = Math.floor(deps.clock.wallMs() / 1000);
   const identity: Identity = {
     memberId: known?.memberId ?? randomUuid(deps.rng),
     ...configured,
-    generation: Math.max(unixSeconds, (known?.generation ?? 0) + 1),
+    generation: nextGeneration(known?.generation, deps.clock.wallMs()),
   };
   await saveDocument(deps.disk, DOCUMENT, identity);
   return identity;

@@ -9,7 +9,7 @@
 import { type Genesis, genesis, resolve } from "../layout/commit.ts";
 import { decodeLayout, encodeLayout } from "../layout/encoding.ts";
 import { type LayoutIntent, applyIntents } from "../layout/intents.ts";
-import type { Layout, LayoutError } from "../layout/layout.ts";
+import { type Layout, type LayoutError, datacentersOf } from "../layout/layout.ts";
 import type { LayoutRules } from "../layout/rules.ts";
 import type { Clock, Logger, Timer } from "../model/deps.ts";
 import { parseReplication } from "../placement/strategy.ts";
@@ -156,7 +156,7 @@ export class LayoutKeeper {
   }
 
   #rules(layout: Layout | undefined = this.#layout): LayoutRules {
-    const datacenters = [...new Set(layout?.members.map(({ dc }) => dc))];
+    const datacenters = layout === undefined ? [] : datacentersOf(layout);
     return { checkReplication: (replication) => void parseReplication(replication, datacenters) };
   }
 }

@@ -4,8 +4,7 @@
  * One write per turn instead of one per message is what makes replication cheap: the price of a hop
  * is per wake-up, not per byte (docs/BENCHMARKS.md).
  */
-import type { FrameSpace } from "../codec/frames.ts";
-import type { Writable } from "../codec/frames.ts";
+import type { FrameSpace, Writable } from "../codec/frames.ts";
 
 const INITIAL_BYTES = 16 * 1024;
 /** A buffer that once grew over this is not kept for the next turn. */
