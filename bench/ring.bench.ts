@@ -5,8 +5,9 @@
  *   npx tsx bench/ring.bench.ts large     a long one, with 1000 members of 256 tokens
  *
  * Hashes stand beside the tokenizer of cassandra-driver, what a Node.js client of Cassandra has, and
- * beside the native addon `murmurhash-native` if it is installed (it needs a compiler, so it is no
- * dependency). All work on the same keys and must come to the same checksum of tokens.
+ * beside the native addon `murmurhash-native` if it can be loaded. It needs a compiler, so it is no
+ * dependency: `npm install murmurhash-native` in some folder, and run this with NODE_PATH set to the
+ * `node_modules` in there. All work on the same keys and must come to the same checksum of tokens.
  *
  * Lookups are measured twice: with random tokens, where nearly every lookup waits for memory (a
  * quarter of a million sets), and with a thousand tokens over and over, as hot keys are.
@@ -146,7 +147,8 @@ function hashers(log: (line: string) => void): readonly (readonly [string, HashT
   list.push(["murmur3 plain", hashWith(new Murmur3(createHalvesMurmur3()))]);
   list.push(["cassandra-driver", driverHash()]);
   const native = nativeHash();
-  if (native === undefined) log("murmurhash-native: skipped, it is not installed");
+  if (native === undefined)
+    log("murmurhash-native: skipped, it cannot be loaded (see the head of the bench)");
   else list.push(["murmurhash-native (standard tail)", native]);
   return list;
 }

@@ -8,19 +8,24 @@
  *
  *     (func (export "hash") (param $at i32) (param $length i32)
  *           (local $end i32) (local $h1 i64) (local $h2 i64) (local $k1 i64) (local $k2 i64)
+ *           (local $signs i64)
  *       $end = $at + ($length & ~15)
  *       loop over blocks of 16 bytes while $at < $end:
  *         $h1 = (rotl($h1 ^ rotl(load($at) * C1, 31) * C2, 27) + $h2) * 5 + 0x52dce729
  *         $h2 = (rotl($h2 ^ rotl(load($at + 8) * C2, 33) * C1, 31) + $h1) * 5 + 0x38495ab5
  *         $at += 16
- *       $end = $length & 15, loop down to 0:
- *         byte $end of the tail, sign-extended (`i64.load8_s`: the quirk), << 8 * $end,
- *         is XORed into $k2 from index 8 on, else into $k1 (shifts count modulo 64)
+ *       $k1, $k2 = the tail: 16 bytes loaded at $at, those from $length & 15 on cleared by shifts,
+ *         and each byte sign-extended over those above it in its word: the quirk, see `extendSigns`
  *       mix $k1 and $k2 in, XOR the length, add, avalanche, add
  *       store $h1 at 0, $h2 at 8)
  *
- * Memory: the result in bytes 0..15, the key from byte 16. WebAssembly memory is little-endian
- * and so must be the views on it; on a big-endian host there is no engine and the fall-back is used.
+ * Memory: the result in bytes 0..15, the key from byte 16 with at least 16 more after it, so that
+ * the tail can be loaded whole. WebAssembly memory is little-endian and so must be the views on it;
+ * on a big-endian host there is no engine and the fall-back is used.
+ *
+ * For short keys most of the time goes into the copy. `TypedArray.set` costs the same for 30 bytes
+ * as for 100, but only of a whole array: making a view of a part of one costs four times as much
+ * again. So a whole key is set, and short ones and parts are copied in words of four bytes.
  *
  * Source: Cassandra `utils/MurmurHash.hash3_x64_128`; WebAssembly core specification, binary format.
  */
@@ -28,8 +33,12 @@ import type { Murmur3Engine } from "./murmur3.ts";
 
 const PAGE_BYTES = 65_536;
 const KEY_AT = 16;
-/** Above this `TypedArray.set` is faster than a loop, below its call overhead is the larger part. */
-const LOOP_COPY_MAX_BYTES = 64;
+/** The tail is loaded as 16 bytes from wherever it begins. */
+const SLACK_BYTES = 16;
+/** Above this `TypedArray.set` of a whole key is faster than the loop over its words. */
+const WHOLE_LOOP_MAX_BYTES = 28;
+/** The same where a view of the key's part has to be made first. */
+const PART_LOOP_MAX_BYTES = 128;
 
 interface WasmMemory {
   readonly buffer: ArrayBuffer;
@@ -69,30 +78,48 @@ class WasmMurmur3 implements Murmur3Engine {
   constructor(exports: WasmExports) {
     this.#exports = exports;
     this.#bytes = new Uint8Array(exports.memory.buffer);
-    this.words = new Int32Array(exports.memory.buffer, 0, 4);
+    this.words = new Int32Array(exports.memory.buffer);
   }
 
   hash(bytes: Uint8Array, start: number, end: number): void {
     const length = end - start;
-    if (KEY_AT + length > this.#bytes.length) this.#grow(length);
-    const target = this.#bytes;
-    if (length > LOOP_COPY_MAX_BYTES) {
-      target.set(bytes.subarray(start, end), KEY_AT);
+    if (KEY_AT + length + SLACK_BYTES > this.#bytes.length) this.#grow(length);
+    if (length === bytes.length) {
+      if (length > WHOLE_LOOP_MAX_BYTES) this.#bytes.set(bytes, KEY_AT);
+      else copyWords(this.words, bytes, start, end);
+    } else if (length > PART_LOOP_MAX_BYTES) {
+      this.#bytes.set(bytes.subarray(start, end), KEY_AT);
     } else {
-      for (let index = 0; index < length; index++) {
-        target[KEY_AT + index] = bytes[start + index] as number;
-      }
+      copyWords(this.words, bytes, start, end);
     }
     this.#exports.hash(KEY_AT, length);
   }
 
   /** Growing detaches the old buffer, so the views are made anew. */
   #grow(keyBytes: number): void {
-    const missing = KEY_AT + keyBytes - this.#bytes.length;
+    const missing = KEY_AT + keyBytes + SLACK_BYTES - this.#bytes.length;
     this.#exports.memory.grow(Math.ceil(missing / PAGE_BYTES));
     this.#bytes = new Uint8Array(this.#exports.memory.buffer);
-    this.words = new Int32Array(this.#exports.memory.buffer, 0, 4);
+    this.words = new Int32Array(this.#exports.memory.buffer);
   }
+}
+
+/** Copies to the place of the key: four loads and one store for each word. */
+function copyWords(words: Int32Array, bytes: Uint8Array, start: number, end: number): void {
+  let at = start;
+  let word = KEY_AT / 4;
+  for (; at + 4 <= end; at += 4) {
+    words[word++] =
+      (bytes[at] as number) |
+      ((bytes[at + 1] as number) << 8) |
+      ((bytes[at + 2] as number) << 16) |
+      ((bytes[at + 3] as number) << 24);
+  }
+  if (at === end) return;
+  let last = bytes[at] as number;
+  if (at + 1 < end) last |= (bytes[at + 1] as number) << 8;
+  if (at + 2 < end) last |= (bytes[at + 2] as number) << 16;
+  words[word] = last;
 }
 
 /** Instructions, nested as convenient; flattened into bytes at the end. */
@@ -106,14 +133,14 @@ const LOOP: Code = [0x03, 0x40];
 const IF: Code = [0x04, 0x40];
 const ELSE = 0x05;
 const END = 0x0b;
-const I32_EQZ = 0x45;
 const I32_GE_U = 0x4f;
 const I32_ADD = 0x6a;
-const I32_SUB = 0x6b;
 const I32_AND = 0x71;
 const I32_SHL = 0x74;
 const I64_ADD = 0x7c;
+const I64_SUB = 0x7d;
 const I64_MUL = 0x7e;
+const I64_AND = 0x83;
 const I64_XOR = 0x85;
 const I64_SHL = 0x86;
 const I64_SHR_U = 0x88;
@@ -127,6 +154,7 @@ const H1 = 3;
 const H2 = 4;
 const K1 = 5;
 const K2 = 6;
+const SIGNS = 7;
 
 const C1 = 0x87c3_7b91_1142_53d5n;
 const C2 = 0x4cf5_ad43_2745_937fn;
@@ -138,11 +166,10 @@ const again = (depth: number): Code => [0x0c, depth];
 const i32 = (value: number): Code => [0x41, signedLeb(BigInt(value))];
 const i64 = (value: bigint): Code => [0x42, signedLeb(BigInt.asIntN(64, value))];
 const load64 = (address: Code, offset: number): Code => [address, 0x29, 0, offset];
-const loadSigned8 = (address: Code): Code => [address, 0x30, 0, 0];
 const store64 = (address: number, value: Code): Code => [i32(address), value, 0x37, 0, 0];
 
 function assembleModule(): Uint8Array {
-  const body: Code = [2, 1, I32, 4, I64, hashBody(), END];
+  const body: Code = [2, 1, I32, 5, I64, hashBody(), END];
   const flatBody = flatten(body);
   const module: Code = [
     MAGIC_AND_VERSION,
@@ -185,27 +212,46 @@ function hashBody(): Code {
   ];
 }
 
-/** K1 and K2 = the bytes after the last full block, each sign-extended. */
+/**
+ * K1 and K2 = the bytes after the last full block, each sign-extended. AT stands at the first of
+ * them. Where there is none, K1 and K2 are 0 and mixing them in changes nothing.
+ */
 function gatherTail(): Code {
-  const address: Code = [get(AT), get(COUNT), I32_ADD];
-  const shift: Code = [get(COUNT), i32(3), I32_SHL, I64_EXTEND_I32_U];
-  const byte: Code = [loadSigned8(address), shift, I64_SHL];
   return [
     set(K1, i64(0n)),
     set(K2, i64(0n)),
     set(COUNT, get(LENGTH), i32(15), I32_AND),
-    BLOCK,
-    LOOP,
-    [get(COUNT), I32_EQZ, leaveIf(1)],
-    set(COUNT, get(COUNT), i32(1), I32_SUB),
-    [get(COUNT), i32(8), I32_GE_U, IF],
-    set(K2, get(K2), byte, I64_XOR),
+    [get(COUNT), IF],
+    set(K1, load64(get(AT), 0)),
+    [get(COUNT), i32(9), I32_GE_U, IF],
+    set(K2, load64(get(AT), 8)),
+    keepCount(K2),
+    extendSigns(K2),
     ELSE,
-    set(K1, get(K1), byte, I64_XOR),
+    keepCount(K1),
     END,
-    again(0),
+    extendSigns(K1),
     END,
-    END,
+  ];
+}
+
+/** Clears what lies above COUNT bytes; WebAssembly shifts by the count modulo 64, so 16 is 8. */
+function keepCount(word: number): Code {
+  const shift: Code = [i64(0n), get(COUNT), i32(3), I32_SHL, I64_EXTEND_I32_U, I64_SUB];
+  return set(word, get(word), shift, I64_SHL, shift, I64_SHR_U);
+}
+
+/**
+ * XORs into each byte what sign-extending the bytes below it adds: all ones for each negative one.
+ * Three shifts give every byte the parity of the sign bits below it, times 255 makes that a mask.
+ */
+function extendSigns(word: number): Code {
+  const fold = (bits: bigint): Code =>
+    set(SIGNS, get(SIGNS), get(SIGNS), i64(bits), I64_SHL, I64_XOR);
+  return [
+    set(SIGNS, get(word), i64(0x8080_8080_8080_8080n), I64_AND, i64(1n), I64_SHL),
+    [fold(8n), fold(16n), fold(32n)],
+    set(word, get(word), get(SIGNS), i64(255n), I64_MUL, I64_XOR),
   ];
 }
 

@@ -48,6 +48,25 @@ describe.each(ENGINES)("Murmur3 on %s", (_, makeEngine) => {
     }
   });
 
+  it("takes whole keys and parts of arrays of every length, whatever the key before left behind", () => {
+    const murmur = new Murmur3(makeEngine());
+    const rng = new SeededRng(3);
+    const before = new Uint8Array(400).fill(0xff);
+    for (let length = 0; length < 200; length++) {
+      const buffer = randomBytes(rng, length + 2);
+      const key = new Uint8Array(buffer.subarray(1, length + 1));
+      const expected = length === 0 ? MIN_TOKEN : naiveMurmur3(key)[0];
+      for (const [bytes, start] of [
+        [key, 0],
+        [buffer, 1],
+      ] as const) {
+        murmur.hash(before, 0, before.length);
+        murmur.hash(bytes, start, start + length);
+        expect(tokenFromHalves(murmur.hi, murmur.lo)).toBe(expected);
+      }
+    }
+  });
+
   it("equals cassandra-driver's tokenizer on 100,000 random keys", () => {
     const murmur = new Murmur3(makeEngine());
     const rng = new SeededRng(2);
@@ -67,7 +86,7 @@ describe.each(ENGINES)("Murmur3 on %s", (_, makeEngine) => {
 
   it("hashes keys larger than its memory, and small ones after them", () => {
     const murmur = new Murmur3(makeEngine());
-    for (const size of [65_519, 65_520, 65_536, 300_000, 5]) {
+    for (const size of [65_503, 65_504, 65_505, 65_519, 65_520, 65_536, 300_000, 5]) {
       const key = randomBytes(new SeededRng(size), size);
       murmur.hash(key, 0, key.length);
       expect(tokenFromHalves(murmur.hi, murmur.lo)).toBe(naiveMurmur3(key)[0]);

@@ -17,7 +17,10 @@ import { createWasmMurmur3 } from "./murmur3-wasm.ts";
 
 /** Computes the two raw words of the hash. */
 export interface Murmur3Engine {
-  /** h1 low, h1 high, h2 low, h2 high of the last `hash`; the array itself may be replaced. */
+  /**
+   * Begins with h1 low, h1 high, h2 low, h2 high of the last `hash`; may be longer, and the array
+   * itself may be replaced.
+   */
   readonly words: Int32Array;
   /** Hashes `bytes[start..end)` into `words`. */
   hash(bytes: Uint8Array, start: number, end: number): void;
