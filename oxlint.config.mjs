@@ -22,6 +22,7 @@ const LAYERS = {
     "storage",
     "transport",
   ],
+  healing: ["util", "model", "ring", "layout", "versions", "codec", "storage"],
   node: [
     "util",
     "model",
@@ -34,6 +35,7 @@ const LAYERS = {
     "storage",
     "transport",
     "coordinator",
+    "healing",
   ],
   resp: ["util", "model", "codec"],
   http: ["util", "model"],
@@ -61,6 +63,7 @@ const LAYERS = {
     "storage",
     "transport",
     "coordinator",
+    "healing",
     "node",
   ],
 };
@@ -76,6 +79,7 @@ const PURE = [
   "gossip",
   "codec",
   "coordinator",
+  "healing",
   "sim",
 ];
 

@@ -45,8 +45,18 @@ export interface LayoutContent {
   readonly members: readonly LayoutMember[];
   /** By ascending id. */
   readonly keyspaces: readonly LayoutKeyspace[];
-  /** Identities that have left for good, ascending. They never come back. */
+  /**
+   * Identities that hand over what they hold, ascending: in `members` no more, asked to agree still.
+   * They are removed when nobody reads from an older layout.
+   */
+  readonly leavingIds: readonly string[];
+  /** Identities that have left for good, ascending. They never come back, and nobody waits for them. */
   readonly removedIds: readonly string[];
+  /**
+   * The counter of the layout that the author read from, which everybody had agreed on: data that a
+   * member gains in this layout are fetched from the replicas in that one. 0 for the first layout.
+   */
+  readonly base: number;
 }
 
 export interface Layout extends LayoutContent {
@@ -66,13 +76,14 @@ export type LayoutErrorCode =
   | "ADDRESS_TAKEN"
   | "TOKEN_TAKEN"
   | "UNKNOWN_MEMBER"
-  /** Members join a ring that holds keyspaces by a planned change only. */
-  | "RING_HOLDS_DATA"
   /** Datacenter, rack and weight decide who holds what: a planned change. */
   | "NEEDS_PLAN"
   | "KEYSPACE_EXISTS"
   | "KEYSPACES_FULL"
+  | "UNKNOWN_KEYSPACE"
   | "INVALID_REPLICATION"
+  /** A change that is staged cannot be made to this ring. */
+  | "CHANGE_REFUSED"
   /** Some other part of the content is not what it must be. */
   | "INVALID"
   /** Two layouts that have nothing to do with each other. */

@@ -5,14 +5,10 @@
  * them; shares are fractions of 1.
  */
 import type { ConsistencyLevel, Durability } from "./consistency.ts";
+import type { ReplicationOptions } from "./replication-options.ts";
+import type { TopologyApi } from "./topology-api.ts";
 
-/** How a keyspace places its replicas, in the words of Cassandra's CREATE KEYSPACE. */
-export interface ReplicationOptions {
-  /** E.g. SimpleStrategy, NetworkTopologyStrategy. */
-  readonly class: string;
-  /** `replication_factor` and/or datacenter names, to "3" or "3/1". */
-  readonly options: Readonly<Record<string, string>>;
-}
+export type { ReplicationOptions };
 
 export interface KeyspaceDefinition {
   readonly name: string;
@@ -28,7 +24,7 @@ export interface KeyspaceView extends KeyspaceDefinition {
 }
 
 /** Up, Down; the second letter of `nodetool status` is the state. */
-export type MemberState = "NORMAL" | "LEAVING" | "JOINING" | "MOVING";
+export type MemberState = "NORMAL" | "LEAVING" | "JOINING" | "MOVING" | "DRAINED";
 
 export interface MemberView {
   /** UUID; stays with the data. */
@@ -127,7 +123,7 @@ export interface ReadinessView {
 }
 
 /** Control-plane calls that cannot be done throw a KvError. */
-export interface AdminApi {
+export interface AdminApi extends TopologyApi {
   status(keyspace?: string): StatusView;
   ring(keyspace?: string): RingView;
   describeRing(keyspace: string): readonly RangeView[];

@@ -54,6 +54,14 @@ export type KvErrorDetail =
     }
   /** A bounded queue is full. Nothing was sent. */
   | { readonly code: "BUSY"; readonly reason: string; readonly retryAfterMs: number }
+  /** The ring has changed since the plan was made, or there never was such a plan. */
+  | { readonly code: "PLAN_STALE"; readonly hash: string; readonly present: string }
+  /** Another change was committed at the same time and won. */
+  | { readonly code: "PLAN_LOST"; readonly hash: string; readonly winner: string }
+  | { readonly code: "NOTHING_STAGED" }
+  /** The ring cannot be changed like this. */
+  | { readonly code: "CHANGE_REFUSED"; readonly change: string; readonly reason: string }
+  | { readonly code: "UNKNOWN_TASK"; readonly id: string }
   /** The member is not (or not yet, or no longer) part of a ring. */
   | { readonly code: "NOT_READY"; readonly reason: string };
 
@@ -108,6 +116,22 @@ function describe(detail: KvErrorDetail): string {
       return `${detail.what} of ${detail.sizeBytes} bytes is over the limit of ${detail.maxBytes} bytes`;
     case "BUSY":
       return `overloaded: ${detail.reason}; retry after ${detail.retryAfterMs} ms`;
+    case "PLAN_STALE":
+      return (
+        `plan ${detail.hash} does not fit: the plan for what is staged on the present layout is ` +
+        `${detail.present}; look at the plan again`
+      );
+    case "PLAN_LOST":
+      return (
+        `another change (${detail.winner}) was committed at the same time and won against plan ` +
+        `${detail.hash}; the changes are still staged, plan them again`
+      );
+    case "NOTHING_STAGED":
+      return "nothing is staged";
+    case "CHANGE_REFUSED":
+      return `${detail.change} is not possible: ${detail.reason}`;
+    case "UNKNOWN_TASK":
+      return `there is no task '${detail.id}'`;
     case "NOT_READY":
       return `this member cannot serve: ${detail.reason}`;
   }
