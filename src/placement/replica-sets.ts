@@ -1,10 +1,18 @@
 /**
  * The distinct replica sets of a ring. Interned, so that the same members in the same order are
- * the same object: a thousand tokens of three members make six sets, and per-set state (counters,
+ * one set: a thousand tokens of three members make six sets, and per-set state (counters,
  * peer connections in order) can be kept by `id`.
  *
- * A hash table with open addressing over the members, because a Map would need a key object for
- * each of a quarter of a million tokens.
+ * A ring of a quarter of a million tokens has nearly as many sets. As objects they would fill
+ * thirty megabytes, which every collection of garbage walks and where every look-up of a random
+ * token waits for memory. So the members of all sets stand one after another in one array, and the
+ * object of a set is made when somebody first asks for it:
+ *
+ *     starts    [ 0 | 3 | 6 | ... ]            where set 0, 1, 2 ... begins, and where the last ends
+ *     members   [ 4 7 1 | 7 ~1 2 | ... ]       in placement order; the complement of transient ones
+ *
+ * Interning is a hash table with open addressing over the members, because a Map would need a key
+ * object for each token.
  */
 import type { ReplicaPicks } from "./replica-picks.ts";
 
@@ -18,62 +26,112 @@ export interface ReplicaSet {
   readonly transient: readonly boolean[] | undefined;
 }
 
+const FIRST_CAPACITY = 1024;
+
 /** Collects the distinct sets while a table is built. */
-export class ReplicaSets {
-  readonly sets: ReplicaSet[] = [];
+export class ReplicaSetsBuilder {
   readonly #mask: number;
   /** Id + 1 of the set in this slot, 0 where free. */
   readonly #slots: Int32Array;
-  readonly #scratch: number[] = [];
+  readonly #starts: Int32Array;
+  #members: Int32Array = new Int32Array(FIRST_CAPACITY);
+  #count = 0;
 
   /** There will be at most `maxCount` distinct sets. */
   constructor(maxCount: number) {
     const capacity = 2 ** Math.ceil(Math.log2(2 * maxCount + 2));
     this.#mask = capacity - 1;
     this.#slots = new Int32Array(capacity);
+    this.#starts = new Int32Array(maxCount + 1);
   }
 
-  /** The set of these picks. Which are transient follows from the members and their order. */
-  intern(picks: ReplicaPicks): ReplicaSet {
+  /** The id of these picks' set. Which are transient follows from the members and their order. */
+  intern(picks: ReplicaPicks): number {
     let slot = hashOf(picks) & this.#mask;
     for (;;) {
       const taken = this.#slots[slot] as number;
-      if (taken === 0) return this.#add(slot, picks);
-      const set = this.sets[taken - 1] as ReplicaSet;
-      if (isSame(set, picks)) return set;
+      if (taken === 0) break;
+      if (this.#isSame(taken - 1, picks)) return taken - 1;
       slot = (slot + 1) & this.#mask;
     }
+    this.#add(picks);
+    this.#slots[slot] = this.#count;
+    return this.#count - 1;
   }
 
-  #add(slot: number, picks: ReplicaPicks): ReplicaSet {
-    const id = this.sets.length;
-    const set = { id, members: this.#copyMembers(picks), transient: transientOf(picks) };
-    this.sets.push(set);
-    this.#slots[slot] = id + 1;
-    return set;
+  /** What was collected. The builder is not used again. */
+  finish(): ReplicaSets {
+    const starts = this.#starts.slice(0, this.#count + 1);
+    return new ReplicaSets(starts, this.#members.slice(0, starts[this.#count] as number));
   }
 
-  /** Through an array that is used again: a copy has no room to grow, a pushed-to array much. */
-  #copyMembers(picks: ReplicaPicks): readonly number[] {
-    this.#scratch.length = picks.count;
+  #isSame(id: number, picks: ReplicaPicks): boolean {
+    const start = this.#starts[id] as number;
+    if ((this.#starts[id + 1] as number) - start !== picks.count) return false;
     for (let pick = 0; pick < picks.count; pick++) {
-      this.#scratch[pick] = picks.members[pick] as number;
+      if (memberOf(this.#members[start + pick] as number) !== picks.members[pick]) return false;
     }
-    return this.#scratch.slice();
+    return true;
+  }
+
+  #add(picks: ReplicaPicks): void {
+    const start = this.#starts[this.#count] as number;
+    const end = start + picks.count;
+    if (end > this.#members.length) this.#grow(end);
+    for (let pick = 0; pick < picks.count; pick++) {
+      const member = picks.members[pick] as number;
+      this.#members[start + pick] = picks.transient[pick] === 1 ? ~member : member;
+    }
+    this.#count++;
+    this.#starts[this.#count] = end;
+  }
+
+  #grow(size: number): void {
+    const grown = new Int32Array(2 * size);
+    grown.set(this.#members);
+    this.#members = grown;
   }
 }
 
-function transientOf(picks: ReplicaPicks): readonly boolean[] | undefined {
-  const flags = picks.transient.subarray(0, picks.count);
-  return flags.includes(1) ? Array.from(flags, (flag) => flag === 1) : undefined;
+/** The sets of a table, by id; immutable. See the head of this file. */
+export class ReplicaSets {
+  readonly #starts: Int32Array;
+  readonly #members: Int32Array;
+  /** Made when first asked for; of full length from the start, as arrays with gaps are slow. */
+  readonly #objects: (ReplicaSet | undefined)[];
+
+  constructor(starts: Int32Array, members: Int32Array) {
+    this.#starts = starts;
+    this.#members = members;
+    this.#objects = Array.from({ length: starts.length - 1 }, () => undefined);
+  }
+
+  get count(): number {
+    return this.#starts.length - 1;
+  }
+
+  /** The same object each time. */
+  get(id: number): ReplicaSet {
+    return (this.#objects[id] ??= this.#make(id));
+  }
+
+  all(): readonly ReplicaSet[] {
+    return Array.from({ length: this.count }, (_, id) => this.get(id));
+  }
+
+  #make(id: number): ReplicaSet {
+    const entries = this.#members.subarray(this.#starts[id], this.#starts[id + 1]);
+    const isSomeTransient = entries.some((entry) => entry < 0);
+    return {
+      id,
+      members: Array.from(entries, memberOf),
+      transient: isSomeTransient ? Array.from(entries, (entry) => entry < 0) : undefined,
+    };
+  }
 }
 
-function isSame(set: ReplicaSet, picks: ReplicaPicks): boolean {
-  if (set.members.length !== picks.count) return false;
-  for (let pick = 0; pick < picks.count; pick++) {
-    if (set.members[pick] !== picks.members[pick]) return false;
-  }
-  return true;
+function memberOf(entry: number): number {
+  return entry < 0 ? ~entry : entry;
 }
 
 function hashOf(picks: ReplicaPicks): number {

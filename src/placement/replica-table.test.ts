@@ -59,6 +59,7 @@ describe("a replica table", () => {
       const table = buildReplicaTable({ members, replication: simple(3) });
       expect(table.lookup(0, 0)).toEqual({ id: 0, members: [], transient: undefined });
       expect(table.sets).toHaveLength(1);
+      expect(table.setIdOf(0, 0)).toBe(0);
       expect(table.ranges()).toEqual([]);
     }
   });
@@ -88,6 +89,20 @@ describe("a replica table", () => {
     expect(table.lookup(0, 50)).toBe(table.lookup(0, 350));
     expect(table.sets.map(({ id }) => id)).toEqual([0, 1, 2]);
     expect(table.sets).toContain(table.lookup(0, 350));
+    expect(table.set(table.setIdOf(0, 350))).toBe(table.lookup(0, 50));
+    expect(table.setCount).toBe(3);
+  });
+
+  it("keeps apart thousands of sets, as one member after another is the first of its set", () => {
+    const count = 5000;
+    const members = ring(Array.from({ length: count }, (_, member) => [BigInt(member)]));
+    const table = buildReplicaTable({ members, replication: simple(3) });
+    expect(table.setCount).toBe(count);
+    expect(table.sets.map(({ id }) => id)).toEqual(Array.from({ length: count }, (_, id) => id));
+    const found = Array.from({ length: count }, (_, token) => table.lookup(0, token).members);
+    expect(found).toEqual(
+      Array.from({ length: count }, (_, at) => [at, (at + 1) % count, (at + 2) % count]),
+    );
   });
 
   it("lists its ranges in ring order, the wrapping one first", () => {

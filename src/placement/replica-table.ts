@@ -1,9 +1,12 @@
 /**
  * Which members hold a token, precomputed for one keyspace and one version of the layout.
  *
- * A request looks its token up once and keeps the ReplicaSet. Everything that depends on strategy,
+ * A request looks its token up once and keeps the set. Everything that depends on strategy,
  * datacenters and racks happened when the table was built; a lookup is a bucket, a short scan and
- * two array reads (`bench/ring.bench.ts`).
+ * one more read, all in typed arrays that together fit into the second level of a cache or nearly
+ * (`bench/ring.bench.ts`). That is `setIdOf`: who keeps something of its own for each set, as a
+ * coordinator does, needs no more. `lookup` reads the object of the set too, and with random
+ * tokens on a large ring that one read is most of the time.
  *
  * The table is immutable: a change of the ring makes a new one.
  */
@@ -11,7 +14,7 @@ import { assert } from "../util/assert.ts";
 import type { TokenIndex } from "../ring/token-index.ts";
 import { placeNetworkTopology } from "./network-topology.ts";
 import { ReplicaPicks } from "./replica-picks.ts";
-import { type ReplicaSet, ReplicaSets } from "./replica-sets.ts";
+import { type ReplicaSet, type ReplicaSets, ReplicaSetsBuilder } from "./replica-sets.ts";
 import { type PlacementMember, RingWalk } from "./ring-walk.ts";
 import { placeOldNetworkTopology } from "./old-network-topology.ts";
 import { placeRackPerReplica } from "./rack-per-replica.ts";
@@ -40,9 +43,19 @@ export interface ReplicaRange {
 
 /** From any token to its replicas; immutable. */
 export interface ReplicaTable {
+  /** How many members the ring has, those without tokens included. */
   readonly memberCount: number;
-  /** The distinct replica sets, by their id. */
+  /** How many distinct replica sets there are; their ids are 0 .. `setCount` - 1. */
+  readonly setCount: number;
+  /** The distinct replica sets, by their id; made of all of them when first read. */
   readonly sets: readonly ReplicaSet[];
+  /**
+   * The id of the set that holds a token; 0, the empty set, in a ring without tokens. The token's
+   * halves: int32, uint32.
+   */
+  setIdOf(tokenHi: number, tokenLo: number): number;
+  /** The set of an id, always the same object. */
+  set(id: number): ReplicaSet;
   /** The replicas of a token; none in a ring without tokens. The token's halves: int32, uint32. */
   lookup(tokenHi: number, tokenLo: number): ReplicaSet;
   /** All ranges in ring order; the first one wraps. */
@@ -53,17 +66,18 @@ export interface ReplicaTable {
 export function buildReplicaTable(input: ReplicaTableInput): ReplicaTable {
   const walk = new RingWalk(input.members);
   const { size } = walk.index;
-  const replicaSets = new ReplicaSets(size);
+  const builder = new ReplicaSetsBuilder(Math.max(1, size));
   const picks = new ReplicaPicks(input.members.length);
-  let setAt: readonly ReplicaSet[];
-  if (size === 0 || placesAllTokensAlike(input, picks)) {
-    const only = replicaSets.intern(picks);
-    setAt = Array.from({ length: size }, () => only);
-  } else {
-    setAt = placeEachToken(walk, picks, input.replication, replicaSets);
-  }
+  const setIds = new Int32Array(size);
+  if (size === 0 || placesAllTokensAlike(input, picks)) builder.intern(picks);
+  else placeEachToken(walk, picks, input.replication, (at) => (setIds[at] = builder.intern(picks)));
   const memberCount = input.members.length;
-  return new IndexedReplicaTable({ memberCount, index: walk.index, sets: replicaSets.sets, setAt });
+  return new IndexedReplicaTable({
+    memberCount,
+    index: walk.index,
+    sets: builder.finish(),
+    setIds,
+  });
 }
 
 /** Picks the replicas if they are the same for all tokens. */
@@ -87,16 +101,14 @@ function placeEachToken(
   walk: RingWalk,
   picks: ReplicaPicks,
   replication: Replication,
-  replicaSets: ReplicaSets,
-): readonly ReplicaSet[] {
-  const backwards: ReplicaSet[] = [];
-  for (let left = walk.index.size; left > 0; left--) {
+  put: (at: number) => void,
+): void {
+  for (let at = walk.index.size - 1; at >= 0; at--) {
     walk.step();
     picks.clear();
     place(walk, picks, replication);
-    backwards.push(replicaSets.intern(picks));
+    put(at);
   }
-  return backwards.reverse();
 }
 
 function place(walk: RingWalk, picks: ReplicaPicks, replication: Replication): void {
@@ -117,28 +129,44 @@ function place(walk: RingWalk, picks: ReplicaPicks, replication: Replication): v
 
 class IndexedReplicaTable implements ReplicaTable {
   readonly memberCount: number;
-  readonly sets: readonly ReplicaSet[];
   readonly #index: TokenIndex;
-  /** The set that holds the range which ends at the token of this index. */
-  readonly #setAt: readonly ReplicaSet[];
+  readonly #sets: ReplicaSets;
+  /** The id of the set that holds the range which ends at the token of this index. */
+  readonly #setIds: Int32Array;
+  #allSets: readonly ReplicaSet[] | undefined;
 
   constructor(parts: {
     readonly memberCount: number;
     readonly index: TokenIndex;
-    readonly sets: readonly ReplicaSet[];
-    readonly setAt: readonly ReplicaSet[];
+    readonly sets: ReplicaSets;
+    readonly setIds: Int32Array;
   }) {
-    assert(parts.setAt.length === parts.index.size, "one set for each token");
+    assert(parts.setIds.length === parts.index.size, "one set for each token");
     this.memberCount = parts.memberCount;
-    this.sets = parts.sets;
     this.#index = parts.index;
-    this.#setAt = parts.setAt;
+    this.#sets = parts.sets;
+    this.#setIds = parts.setIds;
+  }
+
+  get setCount(): number {
+    return this.#sets.count;
+  }
+
+  get sets(): readonly ReplicaSet[] {
+    return (this.#allSets ??= this.#sets.all());
+  }
+
+  setIdOf(tokenHi: number, tokenLo: number): number {
+    if (this.#index.size === 0) return 0;
+    return this.#setIds[this.#index.successor(tokenHi, tokenLo)] as number;
+  }
+
+  set(id: number): ReplicaSet {
+    return this.#sets.get(id);
   }
 
   lookup(tokenHi: number, tokenLo: number): ReplicaSet {
-    if (this.#index.size === 0) return this.sets[0] as ReplicaSet;
-    const index = this.#index.successor(tokenHi, tokenLo);
-    return this.#setAt[index] as ReplicaSet;
+    return this.#sets.get(this.setIdOf(tokenHi, tokenLo));
   }
 
   ranges(): readonly ReplicaRange[] {
@@ -153,7 +181,7 @@ class IndexedReplicaTable implements ReplicaTable {
         startLo: lo[previous] as number,
         endHi: hi[index] as number,
         endLo: lo[index] as number,
-        replicas: this.#setAt[index] as ReplicaSet,
+        replicas: this.#sets.get(this.#setIds[index] as number),
       });
     }
     return ranges;
