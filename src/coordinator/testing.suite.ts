@@ -14,6 +14,7 @@ import type {
   PutSink,
   RangeScan,
   ScannedCell,
+  SpanMeasure,
   StorageEngine,
   StoredCell,
   TokenSpan,
@@ -101,16 +102,32 @@ export class NaiveEngine implements StorageEngine {
     return this.get(keyspaceId, hi, lo, key);
   }
 
-  scan(keyspaceId: number, span: TokenSpan): RangeScan {
+  #within(keyspaceId: number, span: TokenSpan): { head: StoredCell; write: CellWrite }[] {
     const start = wide(span.startHi, span.startLo);
     const end = wide(span.endHi, span.endLo);
     const size = 2n ** 64n;
     const length = (end - start + size) % size || size;
     const distance = (write: CellWrite): bigint =>
       (wide(write.tokenHi, write.tokenLo) - start + size - 1n) % size;
-    const rows = [...this.cells.values()]
+    return [...this.cells.values()]
       .filter(({ write }) => write.keyspaceId === keyspaceId && distance(write) < length)
       .sort((a, b) => Number(distance(a.write) < distance(b.write) ? -1 : 1));
+  }
+
+  drop(keyspaceId: number, span: TokenSpan, sink: PutSink): void {
+    const dropped = new Set(this.#within(keyspaceId, span));
+    for (const [id, cell] of this.cells) if (dropped.has(cell)) this.cells.delete(id);
+    sink.stored();
+  }
+
+  measure(keyspaceId: number, span: TokenSpan): SpanMeasure {
+    const held = this.#within(keyspaceId, span);
+    const sizes = held.map(({ head, write }) => write.key.length + head.valueBytes);
+    return { cells: held.length, bytes: sizes.reduce((sum, each) => sum + each, 0) };
+  }
+
+  scan(keyspaceId: number, span: TokenSpan): RangeScan {
+    const rows = this.#within(keyspaceId, span);
     let at = 0;
     return {
       next(limit: number, visit: (cell: ScannedCell) => void): number {

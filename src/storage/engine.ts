@@ -36,9 +36,12 @@ export interface ScannedCell extends CellHead {
   readonly value: Uint8Array | undefined;
 }
 
-/** Takes the outcome of one put. Exactly one method is called, exactly once. */
+/** Takes the outcome of one put or drop. Exactly one method is called, exactly once. */
 export interface PutSink {
-  /** The write, or a newer version of its cell, is stored at the durability asked for. */
+  /**
+   * The write, or a newer version of its cell, is stored at the durability asked for; a drop is on
+   * stable storage.
+   */
   stored(): void;
   putFailed(error: Error): void;
 }
@@ -72,6 +75,14 @@ export interface EngineStats {
   readonly corruptRecords: number;
   /** Engine-specific figures, e.g. segments, syncs, merged bytes. */
   readonly details: Readonly<Record<string, number>>;
+}
+
+/** What a span holds. */
+export interface SpanMeasure {
+  /** Cells, tombstones included. */
+  readonly cells: number;
+  /** Bytes of their keys and values. */
+  readonly bytes: number;
 }
 
 /** What opening found. */
@@ -114,6 +125,17 @@ export interface StorageEngine {
   /** As `get`, without reading the value. */
   head(keyspaceId: number, tokenHi: number, tokenLo: number, key: Uint8Array): CellHead | undefined;
   scan(keyspaceId: number, span: TokenSpan, options: { readonly values: boolean }): RangeScan;
+  /**
+   * Forgets every cell of the keyspace whose token is in the span and that is in the engine now. No
+   * tombstones are left: a later put of such a cell is stored again, even with an older version.
+   * Scans opened before go on showing what they showed.
+   *
+   * Gone for `get`, `head` and new scans at once; `sink` hears when a crash cannot bring the cells
+   * back. A crash before that, or a drop that failed after it began, leaves each cell either way.
+   */
+  drop(keyspaceId: number, span: TokenSpan, sink: PutSink): void;
+  /** Counts what the span holds, without reading values. */
+  measure(keyspaceId: number, span: TokenSpan): SpanMeasure;
   /** Resolves when everything put before is on stable storage. */
   sync(): Promise<void>;
   stats(): EngineStats;

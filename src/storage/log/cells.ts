@@ -10,6 +10,9 @@
  * the oldest open scan was opened after that: such scans find the replacement visible and never
  * follow its OLDER pointer. States are replaced in the order of sequence numbers, so the kept ones
  * form a queue that is freed from its head.
+ *
+ * Dropping a cell is a change like any other: the entry gets a state that says "nothing here", so
+ * scans opened before still find the one that went. Nobody else may take such an entry for a cell.
  */
 import type { CellHead, ScannedCell, StoredCell } from "../engine.ts";
 import { compareCells } from "../merge-order.ts";
@@ -25,6 +28,14 @@ export interface Place {
   readonly offset: number;
 }
 
+/** Negative, 0 or positive as `a` stands before, at or behind `b` in the log. */
+export function comparePlaces(a: Place, b: Place): number {
+  return a.segmentId === b.segmentId ? a.offset - b.offset : a.segmentId - b.segmentId;
+}
+
+/** Segments are numbered from 1. */
+const NO_SEGMENT = 0;
+
 interface KeptState {
   readonly slot: number;
   readonly replacedAt: number;
@@ -37,11 +48,18 @@ export class Cells {
   #kept: KeptState[] = [];
   #tombstones = 0;
   #liveBytes = 0;
+  /** Entries whose cell was dropped. */
+  #dropped = 0;
 
   constructor(register: ScanRegister, options: TokenIndexOptions) {
     this.index = new TokenIndex(options);
     this.#slots = this.index.slots;
     this.#register = register;
+  }
+
+  /** Cells held, tombstones included. */
+  get count(): number {
+    return this.index.entryCount - this.#dropped;
   }
 
   get tombstones(): number {
@@ -57,9 +75,23 @@ export class Cells {
     return this.#kept.length;
   }
 
-  /** Positive if `entry` wins over the stored cell, 0 if they are the same, negative if it loses. */
+  /** The slot of a cell, or 0. */
+  find(tokenHi: number, tokenLo: number, key: Uint8Array): number {
+    const slot = this.index.find(tokenHi, tokenLo, key);
+    return slot !== 0 && this.#slots.isDropped(slot) ? 0 : slot;
+  }
+
+  isDropped(slot: number): boolean {
+    return this.#slots.isDropped(slot);
+  }
+
+  /**
+   * Positive if `entry` wins over what `index.find` returned, 0 if they are the same, negative if it
+   * loses.
+   */
   compare(entry: Entry, slot: number): number {
     const slots = this.#slots;
+    if (slot === 0 || slots.isDropped(slot)) return 1;
     // By far the most puts are decided by the timestamp.
     const order = entry.timestamp - slots.double(slot, field.TIMESTAMP);
     return order === 0 ? compareCells(entry, this.head(slot)) : order;
@@ -93,6 +125,16 @@ export class Cells {
     this.#liveBytes += entry.key.length + entry.valueBytes;
   }
 
+  /** Takes the cell away, as the change numbered `birth`. Its slot stays, and waits for a put. */
+  drop(slot: number, birth: number): void {
+    const slots = this.#slots;
+    this.#replace(slot, birth);
+    slots.setDouble(slot, field.BIRTH, birth);
+    slots.setWord(slot, field.SEGMENT, NO_SEGMENT);
+    slots.markDropped(slot);
+    this.#dropped++;
+  }
+
   /** The same record at another place: no change that a scan could see. */
   move(slot: number, place: Place): void {
     this.#slots.setWord(slot, field.SEGMENT, place.segmentId);
@@ -113,7 +155,7 @@ export class Cells {
     while (state !== 0 && this.#slots.double(state, field.BIRTH) > sequence) {
       state = this.#slots.word(state, field.OLDER);
     }
-    return state;
+    return state !== 0 && this.#slots.isDropped(state) ? 0 : state;
   }
 
   /** Frees the states that no open scan can ask for any more. */
@@ -199,6 +241,11 @@ export class Cells {
     return this.#slots.word(slot, field.OFFSET);
   }
 
+  /** Bytes of key and value. */
+  cellBytes(slot: number): number {
+    return this.#slots.keyBytes(slot) + this.#slots.word(slot, field.VALUE_BYTES);
+  }
+
   /** Length of the record that the slot points to. */
   recordBytes(slot: number): number {
     return recordBytes(this.#slots.keyBytes(slot), this.#slots.word(slot, field.VALUE_BYTES));
@@ -206,8 +253,12 @@ export class Cells {
 
   #replace(slot: number, birth: number): void {
     const slots = this.#slots;
-    if (slots.isTombstone(slot)) this.#tombstones--;
-    this.#liveBytes -= slots.keyBytes(slot) + slots.word(slot, field.VALUE_BYTES);
+    if (slots.isDropped(slot)) {
+      this.#dropped--;
+    } else {
+      if (slots.isTombstone(slot)) this.#tombstones--;
+      this.#liveBytes -= this.cellBytes(slot);
+    }
     if (slots.double(slot, field.BIRTH) > this.#register.newest) return;
     const kept = slots.allocate();
     slots.copy(slot, kept);

@@ -4,7 +4,7 @@
  * After a failed fsync the kernel may call the pages clean that it could not write. A process that is
  * started again then reads its data from the page cache, finds everything intact, syncs without error,
  * and still nothing is on the device. So the engine that met the failure leaves a mark beside the
- * log, and the one that finds the mark first copies every segment into a new file, which
+ * log, and the one that finds the mark first copies every segment and the drops into a new file, which
  * makes new pages and a new directory entry, and thus a sync that means something. After a power
  * failure the page cache is gone; what is found then is on the device, with or without the mark.
  *
@@ -12,6 +12,7 @@
  */
 import { type Disk, DiskError } from "../disk.ts";
 import { promised } from "../promised.ts";
+import { DROPS_NAME } from "./drop-format.ts";
 import { segmentIdOf } from "./segment.ts";
 
 const MARK_NAME = "sync-failed";
@@ -27,12 +28,14 @@ export function leaveMark(disk: Disk): void {
   }
 }
 
-/** True if there was a mark; then all segments were copied and are on stable storage. */
+/** True if there was a mark; then all segments and the drops were copied and are on stable storage. */
 export async function rewriteIfMarked(disk: Disk): Promise<boolean> {
   const names = disk.list();
   for (const name of names) if (name.endsWith(COPY_SUFFIX)) disk.remove(name);
   if (!names.includes(MARK_NAME)) return false;
-  for (const name of names) if (segmentIdOf(name) !== undefined) await rewrite(disk, name);
+  for (const name of names) {
+    if (name === DROPS_NAME || segmentIdOf(name) !== undefined) await rewrite(disk, name);
+  }
   await promised((done) => disk.syncDirectory(done));
   disk.remove(MARK_NAME);
   await promised((done) => disk.syncDirectory(done));

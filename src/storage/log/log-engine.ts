@@ -7,7 +7,8 @@
  * by token instead of hashed (token-index.ts, cells.ts). So a put never reads the disk, a get
  * reads it once, and heads, digests and key scans never do. Space taken by overwritten records comes
  * back by merging (merger.ts); the index is written down now and then (snapshot-writer.ts), so that opening
- * replays only the end of the log (recovery.ts).
+ * replays only the end of the log (recovery.ts). Ranges of cells are dropped by noting how far back the
+ * log counts no more for them (drop-map.ts).
  *
  * This file holds the operations; each part explains itself in its own.
  */
@@ -22,14 +23,16 @@ import {
   type PutSink,
   type RangeScan,
   type RecoveryReport,
+  type SpanMeasure,
   type StorageEngine,
   type StoredCell,
   type TokenSpan,
 } from "../engine.ts";
 import { StorageError } from "../storage-error.ts";
 import type { Cells } from "./cells.ts";
+import { DropWriter } from "./drop-writer.ts";
 import { GroupCommit } from "./group-commit.ts";
-import { LogScan } from "./log-scan.ts";
+import { LogScan, walkSpan } from "./log-scan.ts";
 import { type LogDeps, LogState } from "./log-state.ts";
 import { Merger } from "./merger.ts";
 import { SnapshotWriter } from "./snapshot-writer.ts";
@@ -44,6 +47,7 @@ export class LogEngine implements StorageEngine {
   readonly name = "log";
   readonly #state: LogState;
   readonly #commit: GroupCommit;
+  readonly #drops: DropWriter;
   readonly #merger: Merger;
   readonly #snapshots: SnapshotWriter;
   readonly #entry = new Entry();
@@ -57,8 +61,9 @@ export class LogEngine implements StorageEngine {
     this.#state = new LogState(deps, { ...DEFAULT_LOG_OPTIONS, ...options });
     const { segments } = this.#state;
     this.#commit = new GroupCommit({ ...deps, segments }, this.#state.options);
-    this.#merger = new Merger(this.#state, this.#commit);
-    this.#snapshots = new SnapshotWriter(this.#state, this.#commit);
+    this.#drops = new DropWriter(this.#state, this.#commit);
+    this.#merger = new Merger(this.#state, this.#commit, this.#drops);
+    this.#snapshots = new SnapshotWriter(this.#state, this.#commit, this.#drops);
   }
 
   async open(): Promise<RecoveryReport> {
@@ -81,7 +86,7 @@ export class LogEngine implements StorageEngine {
     const cells = this.#state.cellsForWriting(write.keyspaceId);
     const slot = cells.index.find(write.tokenHi, write.tokenLo, write.key);
     // A put that loses is acknowledged all the same, but not before the winner is as durable.
-    if (slot === 0 || cells.compare(entry, slot) > 0) {
+    if (cells.compare(entry, slot) > 0) {
       try {
         const offset = this.#commit.append(entry, write.value);
         const segmentId = this.#state.segments.active.id;
@@ -102,7 +107,7 @@ export class LogEngine implements StorageEngine {
     key: Uint8Array,
   ): StoredCell | undefined {
     const cells = this.#state.cells(keyspaceId);
-    const slot = cells?.index.find(tokenHi, tokenLo, key) ?? 0;
+    const slot = cells?.find(tokenHi, tokenLo, key) ?? 0;
     if (cells === undefined || slot === 0) return undefined;
     return cells.cell(slot, this.#readValue(cells, slot));
   }
@@ -114,7 +119,7 @@ export class LogEngine implements StorageEngine {
     key: Uint8Array,
   ): CellHead | undefined {
     const cells = this.#state.cells(keyspaceId);
-    const slot = cells?.index.find(tokenHi, tokenLo, key) ?? 0;
+    const slot = cells?.find(tokenHi, tokenLo, key) ?? 0;
     return cells === undefined || slot === 0 ? undefined : cells.head(slot);
   }
 
@@ -129,6 +134,29 @@ export class LogEngine implements StorageEngine {
     return new LogScan(deps, { span, sequence, values: options.values });
   }
 
+  drop(keyspaceId: number, span: TokenSpan, sink: PutSink): void {
+    const refusal = this.#phaseRefusal() ?? this.#commit.refusal;
+    if (refusal !== undefined) {
+      sink.putFailed(refusal);
+      return;
+    }
+    const count = this.#state.drop(keyspaceId, span, this.#commit.end);
+    if (count > 0) this.#drops.noteDrop();
+    this.#drops.acknowledge(sink);
+  }
+
+  measure(keyspaceId: number, span: TokenSpan): SpanMeasure {
+    const cells = this.#state.cells(keyspaceId);
+    let [count, bytes] = [0, 0];
+    if (cells !== undefined) {
+      walkSpan(cells, span, (slot) => {
+        count++;
+        bytes += cells.cellBytes(slot);
+      });
+    }
+    return { cells: count, bytes };
+  }
+
   async sync(): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.#commit.acknowledge("fsync", { stored: resolve, putFailed: reject });
@@ -138,7 +166,7 @@ export class LogEngine implements StorageEngine {
   stats(): EngineStats {
     let [cells, tombstones, liveBytes, indexBytes, keptStates] = [0, 0, 0, 0, 0];
     for (const [, keyspace] of this.#state.keyspaces()) {
-      cells += keyspace.index.entryCount;
+      cells += keyspace.count;
       tombstones += keyspace.tombstones;
       liveBytes += keyspace.liveBytes;
       indexBytes += keyspace.index.allocatedBytes;
@@ -174,6 +202,9 @@ export class LogEngine implements StorageEngine {
     this.#snapshots.cancel();
     await this.#writeLastSnapshot();
     await new Promise<void>((resolve) => {
+      this.#drops.acknowledge({ stored: resolve, putFailed: () => resolve() });
+    });
+    await new Promise<void>((resolve) => {
       this.#commit.stop(resolve);
     });
     this.#phase = "closed";
@@ -205,10 +236,14 @@ export class LogEngine implements StorageEngine {
     });
   }
 
+  #phaseRefusal(): StorageError | undefined {
+    if (this.#phase === "open") return undefined;
+    return new StorageError("CLOSED", `the store is not open, it is ${this.#phase}`);
+  }
+
   #refusal(write: CellWrite): StorageError | undefined {
-    if (this.#phase !== "open") {
-      return new StorageError("CLOSED", `the store is not open, it is ${this.#phase}`);
-    }
+    const notOpen = this.#phaseRefusal();
+    if (notOpen !== undefined) return notOpen;
     const { keyBytesMax, valueBytesMax } = this.#state.options;
     const valueBytes = write.value?.length ?? 0;
     if (write.key.length > keyBytesMax) {

@@ -124,6 +124,13 @@ export class LogScan implements RangeScan {
   }
 }
 
+/** Calls `visit` with the slot of every cell in the span; it may change the cells but add none. */
+export function walkSpan(cells: Cells, span: TokenSpan, visit: (slot: number) => void): void {
+  const deps = { cells, readValue: () => undefined, onClose: () => {} };
+  const everything = { span, values: false, sequence: Number.POSITIVE_INFINITY };
+  new LogScan(deps, everything).nextStates(Number.POSITIVE_INFINITY, visit);
+}
+
 /** The high half of a token such that unsigned order is token order. */
 function biased(tokenHi: number): number {
   return (tokenHi ^ 0x8000_0000) >>> 0;

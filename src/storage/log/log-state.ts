@@ -1,7 +1,10 @@
 /** What the parts of an open log engine share: the cells, the segments and the account of both. */
 import type { Clock, Logger } from "../../model/deps.ts";
 import type { Disk } from "../disk.ts";
+import type { TokenSpan } from "../engine.ts";
 import { type Place, Cells } from "./cells.ts";
+import { DropMap } from "./drop-map.ts";
+import { walkSpan } from "./log-scan.ts";
 import type { LogEngineOptions } from "./options.ts";
 import { type Entry, recordBytes } from "./record.ts";
 import { ScanRegister } from "./scan-register.ts";
@@ -18,6 +21,8 @@ export class LogState {
   readonly options: LogEngineOptions;
   readonly segments: Segments;
   readonly scans: ScanRegister = new ScanRegister();
+  /** Which records of the log count no more; since opening, what must be known at the next one. */
+  dropped: DropMap = new DropMap();
   /** By number of the keyspace. */
   #keyspaces: (Cells | undefined)[] = [];
   /** Damaged records found since the engine was opened. */
@@ -78,7 +83,7 @@ export class LogState {
 
   /** Enters a record into the index; its place becomes live, the one it replaces dead. */
   enter(cells: Cells, slot: number, entry: Entry, place: Place): void {
-    if (slot !== 0) this.#bury(cells, slot);
+    if (slot !== 0 && !cells.isDropped(slot)) this.#bury(cells, slot);
     cells.set(slot, entry, place);
     const lengthBytes = recordBytes(entry.key.length, entry.valueBytes);
     this.segments.get(place.segmentId).liveBytes += lengthBytes;
@@ -89,6 +94,22 @@ export class LogState {
     this.#bury(cells, slot);
     cells.move(slot, place);
     this.segments.get(place.segmentId).liveBytes += cells.recordBytes(slot);
+  }
+
+  /** Takes all cells of a span away; `end` is the end of the log. Returns how many there were. */
+  drop(keyspaceId: number, span: TokenSpan, end: Place): number {
+    const cells = this.cells(keyspaceId);
+    if (cells === undefined) return 0;
+    const before = cells.count;
+    const birth = this.scans.advance();
+    walkSpan(cells, span, (slot) => {
+      this.#bury(cells, slot);
+      cells.drop(slot, birth);
+    });
+    const count = before - cells.count;
+    // With nothing in the index, everything in the log is dropped already.
+    if (count > 0) this.dropped.add(keyspaceId, span, end);
+    return count;
   }
 
   #bury(cells: Cells, slot: number): void {

@@ -11,7 +11,8 @@
  *     copy what is current -> sync the log -> wait for older scans -> remove the file
  *
  * The sync protects two kinds of records: the copies, and those that overwrote what was left behind,
- * which may be not durable yet themselves. A crash in between leaves records twice, which recovery
+ * which may be not durable yet themselves. Drops are waited for likewise: if a crash undid one after
+ * its newest records were left behind, older versions of the same cells would come to light. A crash in between leaves records twice, which recovery
  * does not mind. Scans opened before the end may hold places in the segment.
  *
  * A damaged record that is current cannot be copied. Then the segment stays until the cell is
@@ -21,6 +22,7 @@ import type { Timer } from "../../model/deps.ts";
 import { DiskError } from "../disk.ts";
 import { StorageError } from "../storage-error.ts";
 import type { Cells } from "./cells.ts";
+import type { DropWriter } from "./drop-writer.ts";
 import type { GroupCommit } from "./group-commit.ts";
 import type { LogState } from "./log-state.ts";
 import { Entry, readEntry, recordBytes } from "./record.ts";
@@ -36,6 +38,7 @@ interface RetiredSegment {
 export class Merger {
   readonly #state: LogState;
   readonly #commit: GroupCommit;
+  readonly #drops: DropWriter;
   readonly #entry = new Entry();
   #current: { readonly segment: Segment; readonly reader: SegmentReader } | undefined;
   #pause: Timer | undefined;
@@ -44,9 +47,10 @@ export class Merger {
   #mergedBytes = 0;
   #removedSegments = 0;
 
-  constructor(state: LogState, commit: GroupCommit) {
+  constructor(state: LogState, commit: GroupCommit, drops: DropWriter) {
     this.#state = state;
     this.#commit = commit;
+    this.#drops = drops;
   }
 
   /** Bytes of current records copied since the engine was opened. */
@@ -151,7 +155,7 @@ export class Merger {
     const entry = this.#entry;
     readEntry(reader.source, reader.position, entry);
     const cells: Cells | undefined = this.#state.cells(entry.keyspaceId);
-    const slot = cells?.index.find(entry.tokenHi, entry.tokenLo, entry.key) ?? 0;
+    const slot = cells?.find(entry.tokenHi, entry.tokenLo, entry.key) ?? 0;
     if (cells === undefined || slot === 0) return true;
     if (!cells.isAt(slot, { segmentId: segment.id, offset: reader.offset })) return true;
     const start = reader.position + recordBytes(entry.key.length, 0);
@@ -175,16 +179,18 @@ export class Merger {
       this.#next();
       return;
     }
+    const putFailed = (): void => {
+      this.#current = undefined;
+    };
+    const stored = (): void => {
+      segment.isRetired = true;
+      this.#retired.push({ segment, retiredAt: this.#state.scans.sequence });
+      this.removeRetired();
+      this.#next();
+    };
     this.#commit.acknowledge("fsync", {
-      stored: () => {
-        segment.isRetired = true;
-        this.#retired.push({ segment, retiredAt: this.#state.scans.sequence });
-        this.removeRetired();
-        this.#next();
-      },
-      putFailed: () => {
-        this.#current = undefined;
-      },
+      stored: () => this.#drops.acknowledge({ stored, putFailed }),
+      putFailed,
     });
   }
 

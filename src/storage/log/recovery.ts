@@ -11,14 +11,18 @@
  * stepped over and reported as corrupt; the intact records are kept, as they may have been
  * acknowledged. A segment with damage is not written to any more and is merged away soon.
  *
+ * Records that were dropped are passed over, in the log and in the snapshot alike; what says which
+ * they are is read first (drop-map.ts).
+ *
  * Before `open` is over, everything found is synced: a record may have survived the death of the
  * process in the page cache only, and a put that loses against it will be acknowledged.
  */
 import type { RecoveryReport } from "../engine.ts";
-import type { Cells, Place } from "./cells.ts";
+import { type Cells, type Place, comparePlaces } from "./cells.ts";
 import { assert } from "../../util/assert.ts";
 import type { LogState } from "./log-state.ts";
 import { promised } from "../promised.ts";
+import { readDrops } from "./drop-format.ts";
 import { rewriteIfMarked } from "./failed-sync.ts";
 import { SNAPSHOT_NAME, SNAPSHOT_TEMPORARY_NAME, SnapshotDecoder } from "./snapshot-format.ts";
 import { Entry, readEntry } from "./record.ts";
@@ -55,41 +59,61 @@ class Recovery {
     const { disk, logger } = this.#state.deps;
     if (await rewriteIfMarked(disk)) logger.warn("storage.rewritten_after_failed_sync");
     this.#findSegments();
-    const isFromSnapshot = await this.#tryWithSnapshot();
-    if (!isFromSnapshot) {
+    this.#readDrops();
+    const covered = await this.#tryWithSnapshot();
+    if (covered === undefined) {
       await this.#replayFrom(LOG_BEGIN);
       assert(this.#state.account(), "what was replayed from segments lies in segments");
     }
     this.#chooseActive();
     await this.#syncAll();
+    this.#pruneDrops(covered);
     let cells = 0;
-    for (const [, keyspace] of this.#state.keyspaces()) cells += keyspace.index.entryCount;
+    for (const [, keyspace] of this.#state.keyspaces()) cells += keyspace.count;
     return {
       cells,
       recordsReplayed: this.#recordsReplayed,
       bytesDropped: this.#bytesDropped,
-      fromSnapshot: isFromSnapshot,
+      fromSnapshot: covered !== undefined,
     };
   }
 
-  /** False if there is no snapshot that fits; then nothing of it is left. */
-  async #tryWithSnapshot(): Promise<boolean> {
+  /** The place the snapshot stands for. Undefined if none fits; then nothing of it is left. */
+  async #tryWithSnapshot(): Promise<Place | undefined> {
     const { disk, logger } = this.#state.deps;
     const { corruptRecords } = this.#state;
     const bytesDropped = this.#bytesDropped;
     disk.remove(SNAPSHOT_TEMPORARY_NAME);
-    if (!disk.list().includes(SNAPSHOT_NAME)) return false;
+    if (!disk.list().includes(SNAPSHOT_NAME)) return undefined;
     const covered = await this.#loadSnapshot();
     if (covered !== undefined) {
       await this.#replayFrom(covered);
-      if (this.#state.account()) return true;
+      if (this.#state.account()) return covered;
     }
     logger.warn("storage.snapshot_unusable", { file: SNAPSHOT_NAME });
     this.#state.forget();
     this.#state.corruptRecords = corruptRecords;
     this.#bytesDropped = bytesDropped;
     this.#recordsReplayed = 0;
-    return false;
+    return undefined;
+  }
+
+  #readDrops(): void {
+    const dropped = readDrops(this.#state.deps);
+    if (dropped === undefined) this.#state.corruptRecords++;
+    else this.#state.dropped = dropped;
+  }
+
+  /** Forgets the drops that concern nothing any more, neither in a segment nor in the snapshot. */
+  #pruneDrops(covered: Place | undefined): void {
+    const [oldest] = this.#state.segments.all();
+    const logBegin = { segmentId: oldest?.id ?? 0, offset: SEGMENT_HEADER_BYTES };
+    const isSnapshotOlder = covered !== undefined && comparePlaces(covered, logBegin) < 0;
+    this.#state.dropped.prune(isSnapshotOlder ? covered : logBegin);
+  }
+
+  #isDropped(entry: Entry, place: Place): boolean {
+    return this.#state.dropped.covers(entry, place);
   }
 
   /** Undefined if it is damaged. */
@@ -111,6 +135,7 @@ class Recovery {
   }
 
   readonly #takeEntry = (entry: Entry, place: Place): void => {
+    if (this.#isDropped(entry, place)) return;
     const cells = this.#state.cellsForWriting(entry.keyspaceId);
     const slot = cells.index.find(entry.tokenHi, entry.tokenLo, entry.key);
     cells.set(slot, entry, place);
@@ -173,10 +198,12 @@ class Recovery {
     this.#recordsReplayed++;
     const entry = this.#entry;
     readEntry(reader.source, reader.position, entry);
+    const place = { segmentId: segment.id, offset: reader.offset };
+    if (this.#isDropped(entry, place)) return;
     const cells: Cells = this.#state.cellsForWriting(entry.keyspaceId);
     const slot = cells.index.find(entry.tokenHi, entry.tokenLo, entry.key);
     if (slot !== 0 && cells.compare(entry, slot) < 0) return;
-    cells.set(slot, entry, { segmentId: segment.id, offset: reader.offset });
+    cells.set(slot, entry, place);
   }
 
   #reportDamage(segment: Segment, reader: SegmentReader): void {
@@ -197,10 +224,19 @@ class Recovery {
     segment.isDirty = true;
   }
 
-  /** Writing goes on in the last segment, unless it is damaged or full. */
+  /**
+   * Writing goes on in the last segment, unless it is damaged or full, or a drop reaches beyond its
+   * end, because the log was longer before the crash: what is written there would count as dropped.
+   */
   #chooseActive(): void {
-    const { segments, options } = this.#state;
+    const { segments, options, dropped } = this.#state;
     const { last } = segments;
+    const end = { segmentId: last?.id ?? 0, offset: last?.writtenBytes ?? 0 };
+    if (comparePlaces(dropped.latest, end) > 0) {
+      segments.skipTo(dropped.latest.segmentId + 1);
+      segments.create();
+      return;
+    }
     if (last === undefined || last.isDamaged || last.writtenBytes >= options.segmentBytes) {
       segments.create();
     } else {

@@ -31,6 +31,7 @@ const WORDS_SHIFT = 4;
 const DOUBLES_SHIFT = 3;
 const KEY_LENGTH_MASK = 0xff_ffff;
 const TOMBSTONE_BIT = 1 << 24;
+const DROPPED_BIT = 1 << 25;
 
 export class Slots {
   readonly #shift: number;
@@ -109,6 +110,15 @@ export class Slots {
     return (this.word(slot, KEY_BYTES) & TOMBSTONE_BIT) !== 0;
   }
 
+  isDropped(slot: number): boolean {
+    return (this.word(slot, KEY_BYTES) & DROPPED_BIT) !== 0;
+  }
+
+  markDropped(slot: number): void {
+    this.setWord(slot, KEY_BYTES, this.word(slot, KEY_BYTES) | DROPPED_BIT);
+  }
+
+  /** Also takes the mark of a dropped cell away. */
   setKeyBytes(slot: number, keyBytes: number, isTombstone: boolean): void {
     this.setWord(slot, KEY_BYTES, isTombstone ? keyBytes | TOMBSTONE_BIT : keyBytes);
   }

@@ -5,7 +5,8 @@
  * through a scan, which shows the index as of that moment however long it takes and keeps the
  * segments it points to from being removed. Before it takes the place of the one before, by an atomic
  * rename, the log is synced: a snapshot must not know of records that a crash could take away,
- * because it would hide the older records of the same cells, which the crash could not.
+ * because it would hide the older records of the same cells, which the crash could not. For the same
+ * reason the drops whose cells it leaves out are stored first.
  *
  * A merge may move records meanwhile. Then the snapshot names the old place; the copy lies in the log
  * behind the snapshot's place, where replay finds it.
@@ -15,6 +16,7 @@
 import type { Timer } from "../../model/deps.ts";
 import { DiskError, type DiskFile } from "../disk.ts";
 import type { Cells } from "./cells.ts";
+import type { DropWriter } from "./drop-writer.ts";
 import type { GroupCommit } from "./group-commit.ts";
 import { LogScan } from "./log-scan.ts";
 import type { LogState } from "./log-state.ts";
@@ -34,14 +36,16 @@ interface SnapshotOptions {
 export class SnapshotWriter {
   readonly #state: LogState;
   readonly #commit: GroupCommit;
+  readonly #drops: DropWriter;
   #run: SnapshotRun | undefined;
   /** `writtenBytes` of the log when the last snapshot in force began. */
   #coveredLogBytes = 0;
   #snapshots = 0;
 
-  constructor(state: LogState, commit: GroupCommit) {
+  constructor(state: LogState, commit: GroupCommit, drops: DropWriter) {
     this.#state = state;
     this.#commit = commit;
+    this.#drops = drops;
   }
 
   /** Snapshots written since the engine was opened. */
@@ -70,7 +74,8 @@ export class SnapshotWriter {
       }
       options.done(error);
     };
-    const run = new SnapshotRun(this.#state, this.#commit, { ...options, done });
+    const parts = { state: this.#state, commit: this.#commit, drops: this.#drops };
+    const run = new SnapshotRun(parts, { ...options, done });
     this.#run = run;
     run.start();
   }
@@ -81,9 +86,16 @@ export class SnapshotWriter {
   }
 }
 
+interface SnapshotParts {
+  readonly state: LogState;
+  readonly commit: GroupCommit;
+  readonly drops: DropWriter;
+}
+
 class SnapshotRun {
   readonly #state: LogState;
   readonly #commit: GroupCommit;
+  readonly #drops: DropWriter;
   readonly #options: SnapshotOptions;
   readonly #sequence: number;
   readonly #keyspaces: (readonly [number, Cells])[];
@@ -94,9 +106,10 @@ class SnapshotRun {
   #pause: Timer | undefined;
   #isEnded = false;
 
-  constructor(state: LogState, commit: GroupCommit, options: SnapshotOptions) {
+  constructor({ state, commit, drops }: SnapshotParts, options: SnapshotOptions) {
     this.#state = state;
     this.#commit = commit;
+    this.#drops = drops;
     this.#options = options;
     this.#sequence = state.scans.open();
     this.#keyspaces = [...state.keyspaces()];
@@ -127,9 +140,10 @@ class SnapshotRun {
     const keyspace = this.#keyspaces[0];
     if (keyspace === undefined) {
       this.#encoder?.end();
+      const putFailed = (error: Error): void => this.end(error);
       this.#commit.acknowledge("fsync", {
-        stored: () => this.#syncFile(),
-        putFailed: (error) => this.end(error),
+        stored: () => this.#drops.acknowledge({ stored: () => this.#syncFile(), putFailed }),
+        putFailed,
       });
       return;
     }
