@@ -17,6 +17,11 @@ export const STATUS_OF_CODE: Readonly<Record<KvErrorCode, number>> = {
   INVALID_ARGUMENT: 400,
   TOO_LARGE: 413,
   BUSY: 503,
+  PLAN_STALE: 409,
+  PLAN_LOST: 409,
+  NOTHING_STAGED: 409,
+  CHANGE_REFUSED: 409,
+  UNKNOWN_TASK: 404,
   NOT_READY: 503,
 };
 

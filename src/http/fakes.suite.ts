@@ -18,6 +18,7 @@ import type {
 } from "../model/kv-api.ts";
 import { KvError } from "../model/kv-error.ts";
 import { NEVER_EXPIRES } from "../model/version.ts";
+import { FakeTopology } from "./fake-topology.suite.ts";
 
 export class FakeKv implements KvApi {
   readonly values: Map<string, VersionedValue> = new Map();
@@ -117,7 +118,7 @@ export const FAKE_MEMBERS: readonly MemberView[] = [
   }),
 ];
 
-export class FakeAdmin implements AdminApi {
+export class FakeAdmin extends FakeTopology implements AdminApi {
   reason: string | undefined;
   members: readonly MemberView[] = FAKE_MEMBERS;
   #keyspaces: readonly KeyspaceView[] = [

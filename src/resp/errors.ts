@@ -14,6 +14,11 @@ export const KV_ERROR_PREFIXES: Readonly<Record<KvErrorCode, string>> = {
   INVALID_ARGUMENT: "ERR",
   TOO_LARGE: "TOOLARGE",
   BUSY: "BUSY",
+  PLAN_STALE: "ERR",
+  PLAN_LOST: "ERR",
+  NOTHING_STAGED: "ERR",
+  CHANGE_REFUSED: "ERR",
+  UNKNOWN_TASK: "ERR",
   NOT_READY: "NOTREADY",
 };
 

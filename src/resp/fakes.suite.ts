@@ -224,5 +224,17 @@ export function fakeAdmin(names: () => readonly string[]): AdminApi {
     endpoints: notFaked,
     gossip: notFaked,
     createKeyspace: notFaked,
+    topology: notFaked,
+    stage: notFaked,
+    unstage: notFaked,
+    plan: notFaked,
+    commit: notFaked,
+    revert: notFaked,
+    tasks: notFaked,
+    controlTask: notFaked,
+    netstats: notFaked,
+    cleanup: notFaked,
+    rebuild: notFaked,
+    drain: notFaked,
   };
 }
