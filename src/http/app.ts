@@ -17,6 +17,7 @@ import { hideKey } from "./key-path.ts";
 import { KV_ROUTES } from "./kv-routes.ts";
 import type { Route, RouteContext } from "./route.ts";
 import { replyToNoRoute, replyToThrown } from "./thrown.ts";
+import { TOPOLOGY_ROUTES } from "./topology-routes.ts";
 import { errorSchema } from "./views.ts";
 
 export interface AppDeps extends Omit<RouteContext, "durability"> {
@@ -31,8 +32,10 @@ export interface AppOptions {
   readonly releaseVersion: string;
 }
 
+const JSON_ROUTES: readonly Route[] = [...ADMIN_ROUTES, ...TOPOLOGY_ROUTES, ...HEALTH_ROUTES];
+
 /** The table of all routes but the document itself. */
-export const ROUTES: readonly Route[] = [...KV_ROUTES, ...ADMIN_ROUTES, ...HEALTH_ROUTES];
+export const ROUTES: readonly Route[] = [...KV_ROUTES, ...JSON_ROUTES];
 
 /** A request with its headers must be here by then; slow senders hold memory. */
 const REQUEST_TIMEOUT_MS = 60_000;
@@ -69,7 +72,7 @@ export async function buildApp(deps: AppDeps, options: AppOptions): Promise<Fast
     addRoutes(scope, KV_ROUTES, context, options.valueLimitBytes);
     done();
   });
-  addRoutes(app, [...ADMIN_ROUTES, ...HEALTH_ROUTES], context);
+  addRoutes(app, JSON_ROUTES, context);
   app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
   await app.ready();
   return app;
@@ -87,6 +90,7 @@ function documentOptions(version: string): Parameters<typeof swagger>[1] {
       tags: [
         { name: "values", description: "Read, write and delete values." },
         { name: "admin", description: "What nodetool shows, as JSON; keyspaces." },
+        { name: "topology", description: "Changes of the ring, and the tasks they are made of." },
         { name: "health", description: "For supervisors and monitoring." },
       ],
     },

@@ -30,7 +30,7 @@ export interface RouteRequest<Params, Query, Body> {
 interface RouteForm<Params, Query, Body> {
   readonly method: "GET" | "PUT" | "POST" | "DELETE";
   readonly path: string;
-  readonly tag: "values" | "admin" | "health";
+  readonly tag: "values" | "admin" | "topology" | "health";
   readonly summary: string;
   readonly description?: string;
   readonly params?: z.ZodType<Params>;

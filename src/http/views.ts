@@ -49,7 +49,7 @@ export const memberSchema: z.ZodType<MemberJson> = z
     weight: z.number(),
     isUp: z.boolean(),
     isSelf: z.boolean(),
-    state: z.enum(["NORMAL", "LEAVING", "JOINING", "MOVING"]),
+    state: z.enum(["NORMAL", "LEAVING", "JOINING", "MOVING", "DRAINED"]),
     loadBytes: optionalNumber,
     tokens: z.array(z.string()),
     ownership: z.number(),
@@ -115,7 +115,11 @@ export const infoSchema: z.ZodType<InfoJson> = z.object({
   dataDirectory: optionalText,
 });
 
-const replicationShape = {
+/** Fields of the replication of a keyspace. */
+export const replicationShape: {
+  readonly class: z.ZodString;
+  readonly options: z.ZodRecord<z.ZodString, z.ZodString>;
+} = {
   class: z.string().describe("E.g. NetworkTopologyStrategy or SimpleStrategy."),
   options: z
     .record(z.string(), z.string())
