@@ -1,6 +1,9 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { buildReplicaTable } from "./replica-table.ts";
 import {
   type Replication,
+  type ReplicationError,
   expandReplication,
   isDatacenterAware,
   parseReplication,
@@ -87,6 +90,82 @@ describe("NetworkTopologyStrategy's options", () => {
   });
 });
 
+describe("replica_order", () => {
+  const orderOf = (options: Record<string, string>): string => {
+    const replication = parseReplication({ class: "NetworkTopologyStrategy", options }, DCS);
+    if (replication.kind !== "network-topology") throw new Error(replication.kind);
+    return replication.order;
+  };
+
+  it("is that of Cassandra since 3.2 unless the older one is asked for", () => {
+    expect(orderOf({ dc1: "3" })).toBe("current");
+    expect(orderOf({ dc1: "3", replica_order: "current" })).toBe("current");
+    expect(orderOf({ dc1: "3", replica_order: "pre-3.2" })).toBe("older");
+  });
+
+  it("is no datacenter: without counts there is still one replica in each", () => {
+    expect(parseNetwork({ replica_order: "pre-3.2" })).toEqual([
+      ["dc1", 1, 0],
+      ["dc2", 1, 0],
+    ]);
+  });
+
+  it("decides the order in which replicas are listed, and nothing else", () => {
+    // The example of CASSANDRA-10200 in cassandra.md, section 3: six members of two datacenters.
+    const places = ["D0 r3", "D1 r3", "D0 r2", "D0 r0", "D1 r3", "D0 r0"];
+    const ringOrder = [0, 5, 2, 3, 1, 4];
+    const members = places.map((place, member) => ({
+      dc: place.slice(0, 2),
+      rack: place.slice(3),
+      tokens: [BigInt(10 * ringOrder.indexOf(member))],
+    }));
+    const listed = (order: Record<string, string>): readonly number[] => {
+      const options = { D0: "4", D1: "4", ...order };
+      const replication = parseReplication({ class: "NetworkTopologyStrategy", options }, [
+        "D0",
+        "D1",
+      ]);
+      return buildReplicaTable({ members, replication }).lookup(0, 5).members;
+    };
+    expect(listed({})).toEqual([5, 2, 3, 1, 4, 0]);
+    expect(listed({ replica_order: "pre-3.2" })).toEqual([5, 2, 1, 4, 0, 3]);
+  });
+
+  it.each(["older", "3.1", "", "PRE-3.2"])("is refused when it is %j", (replica_order) => {
+    expect(() => orderOf({ dc1: "3", replica_order })).toThrow(
+      expect.objectContaining({
+        name: "ReplicationError",
+        field: "replica_order",
+        value: replica_order,
+        expected: expect.stringContaining('"current" or "pre-3.2"') as string,
+      }),
+    );
+  });
+
+  it("is refused by strategies that have no racks", () => {
+    const options = { replication_factor: "3", replica_order: "pre-3.2" };
+    expect(() => parseReplication({ class: "SimpleStrategy", options }, DCS)).toThrow(
+      expect.objectContaining({ field: "replica_order" }),
+    );
+  });
+});
+
+describe("LocalStrategy", () => {
+  it("is refused with the reason and what to take instead", () => {
+    for (const name of ["LocalStrategy", "org.apache.cassandra.locator.LocalStrategy"]) {
+      expect(() => parseReplication({ class: name, options: {} }, DCS)).toThrow(
+        expect.objectContaining({
+          field: "class",
+          value: name,
+          expected: expect.stringMatching(
+            /SimpleStrategy.*no other could find it.*factor of 1/,
+          ) as string,
+        }),
+      );
+    }
+  });
+});
+
 describe("options as a keyspace keeps them", () => {
   const expand = (
     options: Record<string, string>,
@@ -117,6 +196,16 @@ describe("options as a keyspace keeps them", () => {
 
   it("take the factor of SimpleStrategy when a keyspace turns to datacenters without options", () => {
     expect(expand({}, { replication_factor: "2" })).toEqual({ dc1: "2", dc2: "2" });
+  });
+
+  it("keep the order of replicas until it is named again, and write the usual one by leaving it out", () => {
+    const older = { replica_order: "pre-3.2" };
+    expect(expand({ dc1: "3", ...older })).toEqual({ dc1: "3", ...older });
+    expect(expand(older)).toEqual({ dc1: "1", dc2: "1", ...older });
+    expect(expand({ dc1: "2" }, { dc1: "3", ...older })).toEqual({ dc1: "2", ...older });
+    expect(expand({ dc1: "2", replica_order: "current" }, { dc1: "3", ...older })).toEqual({
+      dc1: "2",
+    });
   });
 
   it("are refused when they leave no replica, and left alone for other strategies", () => {
@@ -191,4 +280,24 @@ it("OldNetworkTopologyStrategy takes a plain factor, also under its first name",
   }
   const transient = { class: "OldNetworkTopologyStrategy", options: { replication_factor: "3/1" } };
   expect(() => parseReplication(transient, DCS)).toThrow(/no transient replicas/);
+});
+
+it("the page of reference names every strategy and option", () => {
+  const page = readFileSync(
+    new URL("../../docs/reference/replication.md", import.meta.url),
+    "utf8",
+  );
+  let known = "";
+  try {
+    parseReplication({ class: "MyStrategy", options: {} }, DCS);
+  } catch (error) {
+    known = (error as ReplicationError).expected;
+  }
+  const names = known.replace("one of ", "").split(", ");
+  expect(names.length).toBe(5);
+  const headings = Array.from(page.matchAll(/^## `(\w+)`/gm), ([, name]) => name);
+  expect(headings).toEqual([...names, "LocalStrategy"]);
+  for (const option of ["replication_factor", "replica_order", "pre-3.2"]) {
+    expect(page).toContain(`\`${option}\``);
+  }
 });

@@ -5,7 +5,12 @@
  * factor is `N` or `N/T`: N replicas of which T are transient, T below N. NetworkTopologyStrategy
  * takes datacenter names, and `replication_factor` for every known datacenter not named; "0"
  * leaves a datacenter out; a datacenter nobody knows is refused, because a misspelt name would
- * silently keep no replicas.
+ * silently keep no replicas. `replica_order` says whether the replicas of a token are listed as since
+ * Cassandra 3.2 or as before (see `network-topology.ts`); Cassandra has no such option, so a
+ * datacenter cannot have that name.
+ *
+ * LocalStrategy is known and refused: with it every member keeps its own and nobody else can tell
+ * where a key is. Cassandra has it for its system tables and refuses it for keyspaces of users too.
  *
  * Source: Cassandra `locator/AbstractReplicationStrategy`, `locator/ReplicationFactor`,
  * `locator/NetworkTopologyStrategy.prepareOptions`.
@@ -32,7 +37,10 @@ export interface NetworkTopologyReplication {
   readonly kind: "network-topology";
   /** By datacenter; each at least 1. */
   readonly factors: ReadonlyMap<string, ReplicationFactor>;
-  /** `older` is the order up to Cassandra 3.1, which drivers still compute; the sets are equal. */
+  /**
+   * `older` is the order up to Cassandra 3.1, which drivers still compute, option `replica_order`
+   * "pre-3.2". The sets are equal, and so is the first member.
+   */
   readonly order: "current" | "older";
 }
 
@@ -83,6 +91,8 @@ export class ReplicationError extends Error {
 }
 
 const FACTOR_OPTION = "replication_factor";
+const ORDER_OPTION = "replica_order";
+const OLDER_ORDER = "pre-3.2";
 const CLASS_PACKAGE = "org.apache.cassandra.locator.";
 const STRATEGY_NAMES = [
   "SimpleStrategy",
@@ -91,6 +101,10 @@ const STRATEGY_NAMES = [
   "EverywhereStrategy",
   "RackPerReplica",
 ];
+
+const WHY_NOT_LOCAL =
+  `one of ${STRATEGY_NAMES.join(", ")}: with LocalStrategy a key would stay on whichever member was ` +
+  "asked, and no other could find it; for a single copy take a replication factor of 1";
 
 /** Throws ReplicationError. `datacenters` are the names that the options may use. */
 export function parseReplication(
@@ -114,6 +128,8 @@ export function parseReplication(
     case "RackPerReplica":
       refuseOptions(options.options, []);
       return { kind: "rack-per-replica" };
+    case "LocalStrategy":
+      throw new ReplicationError("class", options.class, WHY_NOT_LOCAL);
     default:
       throw new ReplicationError("class", options.class, `one of ${STRATEGY_NAMES.join(", ")}`);
   }
@@ -122,8 +138,8 @@ export function parseReplication(
 /**
  * The options as a keyspace should keep them: `replication_factor` written out for the datacenters
  * known now, so that one added later holds nothing until somebody says so, and datacenters given
- * "0" left out. On ALTER, `previous` are the options until now: what they say of a datacenter stays
- * unless it is named again. Throws ReplicationError as parseReplication does.
+ * "0" left out. On ALTER, `previous` are the options until now: what they say of a datacenter, and of
+ * the order, stays unless it is named again. Throws ReplicationError as parseReplication does.
  *
  * Source: Cassandra `locator/NetworkTopologyStrategy.prepareOptions`.
  */
@@ -134,8 +150,8 @@ export function expandReplication(
 ): ReplicationOptions {
   const replication = parseReplication(options, datacenters);
   if (replication.kind !== "network-topology") return options;
-  const { [FACTOR_OPTION]: factor, ...named } = options.options;
-  const { [FACTOR_OPTION]: oldFactor, ...kept } = previous?.options ?? {};
+  const { [FACTOR_OPTION]: factor, [ORDER_OPTION]: order, ...named } = options.options;
+  const { [FACTOR_OPTION]: oldFactor, [ORDER_OPTION]: oldOrder, ...kept } = previous?.options ?? {};
   const isBare = factor === undefined && Object.keys(named).length === 0;
   const everywhere = isBare ? (oldFactor ?? "1") : factor;
   const merged = new Map(everywhere === undefined ? [] : Object.entries(kept));
@@ -144,6 +160,8 @@ export function expandReplication(
     for (const dc of datacenters) if (!merged.has(dc)) merged.set(dc, everywhere);
   }
   const written = Array.from(merged).filter(([, text]) => Number(text) !== 0);
+  const isOlder = parseOrder(order ?? oldOrder) === "older";
+  if (isOlder) written.push([ORDER_OPTION, OLDER_ORDER]);
   const expanded = { class: options.class, options: Object.fromEntries(written) };
   parseReplication(expanded, datacenters);
   return expanded;
@@ -238,7 +256,8 @@ function parseNetworkTopology(
   datacenters: readonly string[],
 ): NetworkTopologyReplication {
   const named = new Map<string, ReplicationFactor>();
-  for (const [option, value] of Object.entries(options)) {
+  const { [ORDER_OPTION]: order, ...counts } = options;
+  for (const [option, value] of Object.entries(counts)) {
     if (option !== FACTOR_OPTION && !datacenters.includes(option)) {
       const known = datacenters.join(", ") || "none is known";
       throw new ReplicationError(option, value, `a known datacenter (${known})`);
@@ -257,7 +276,17 @@ function parseNetworkTopology(
     const given = JSON.stringify(options);
     throw new ReplicationError("options", given, "a replica in at least one known datacenter");
   }
-  return { kind: "network-topology", factors, order: "current" };
+  return { kind: "network-topology", factors, order: parseOrder(order) };
+}
+
+function parseOrder(text: string | undefined): NetworkTopologyReplication["order"] {
+  if (text === undefined || text === "current") return "current";
+  if (text === OLDER_ORDER) return "older";
+  throw new ReplicationError(
+    ORDER_OPTION,
+    text,
+    `"current" or "${OLDER_ORDER}", the order of Cassandra up to 3.1`,
+  );
 }
 
 function parseFactor(field: string, text: string): ReplicationFactor {

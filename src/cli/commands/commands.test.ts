@@ -111,7 +111,16 @@ test("create-keyspace creates it with what was asked", async () => {
   expect([again.code, again.out]).toEqual([3, ""]);
 });
 
+test("create-keyspace passes on the order in which replicas are listed", async () => {
+  const line = "create-keyspace listed --replication dc1:3,replica_order:pre-3.2 --json";
+  const { out } = await run(line.split(" "));
+  expect(JSON.parse(out)).toMatchObject({
+    replication: { options: { dc1: "3", replica_order: "pre-3.2" } },
+  });
+});
+
 test.each([
+  "create-keyspace k --replication dc1:three",
   "create-keyspace k --read sometimes",
   "create-keyspace k --durability never",
   "create-keyspace k --replication dc1",

@@ -12,6 +12,9 @@ import {
 } from "./client-command.ts";
 import { optionsText } from "./describecluster.ts";
 
+/** A count of replicas, or in which order they are listed, which the member checks. */
+const REPLICATION_PAIR = /^([^:]+):(\d+(?:\/\d+)?|(?<=replica_order:).+)$/;
+
 export const keyspacesCommand: ClientCommand = {
   name: "keyspaces",
   description: "Keyspaces with their replication, levels and durability",
@@ -68,7 +71,7 @@ export function keyspacesText(keyspaces: readonly KeyspaceJson[]): string {
   return `${alignedRows([heading, ...rows]).join("\n")}\n`;
 }
 
-/** "3" or "dc1:3,dc2:3/1" with an optional strategy. */
+/** "3" or "dc1:3,dc2:3/1", which may end in ",replica_order:pre-3.2", with an optional strategy. */
 export function replicationOf(
   text: string,
   strategy: string | undefined,
@@ -76,7 +79,7 @@ export function replicationOf(
   if (/^\d+(?:\/\d+)?$/.test(text)) {
     return { class: strategy ?? "SimpleStrategy", options: { replication_factor: text } };
   }
-  const pairs = text.split(",").map((pair) => /^([^:]+):(\d+(?:\/\d+)?)$/.exec(pair.trim()));
+  const pairs = text.split(",").map((pair) => REPLICATION_PAIR.exec(pair.trim()));
   const options: Record<string, string> = {};
   for (const pair of pairs) {
     if (pair === null) {
