@@ -54,6 +54,7 @@ describe("what a change of the ring moves", () => {
       after: 0.5,
       receives: 0.5,
       gives: 0,
+      transient: { before: 0, after: 0, receives: 0, gives: 0 },
       rebuildMemberCount: 2,
     });
     expect(movement.balanceAfter).toEqual([{ dc: "dc1", max: 1, min: 1, standardDeviation: 0 }]);
@@ -102,6 +103,60 @@ describe("what a change of the ring moves", () => {
       moved: 0,
       withoutSource: 0,
     });
+  });
+});
+
+describe("transient replicas", () => {
+  const three = [member("a", [at(0)]), member("b", [at(1)]), member("c", [at(2)])];
+  const withTransient: Replication = { kind: "simple", factor: { total: 2, transient: 1 } };
+
+  it("are counted apart from full ones, in shares and in movement", () => {
+    const after = [...three, member("d", [at(3)])];
+    const movement = movementBetween(ring(three, withTransient), ring(after, withTransient));
+    // d becomes the full replica of (2, 3] in place of a, and the transient one of (1, 2] in place of a.
+    expect(movement.transfers).toEqual([{ from: "a", to: "d", share: 0.25, rangeCount: 1 }]);
+    expect([movement.moved, movement.minimum]).toEqual([0.25, 0.25]);
+    expect(movement.members.find(({ id }) => id === "d")).toMatchObject({
+      before: 0,
+      after: 0.25,
+      receives: 0.25,
+      transient: { before: 0, after: 0.25, receives: 0.25, gives: 0 },
+    });
+    // a was the full replica of (2, 3] and is its transient one now, so it receives nothing for it.
+    expect(movement.members.find(({ id }) => id === "a")?.transient).toEqual({
+      before: 0.25,
+      after: 0.25,
+      receives: 0,
+      gives: 0.25,
+    });
+    expect(movement.transient).toEqual({
+      transfers: [{ from: "a", to: "d", share: 0.25, rangeCount: 1 }],
+      moved: 0.25,
+      withoutSource: 0,
+    });
+    expect(movement.balanceAfter).toEqual([{ dc: "dc1", max: 1, min: 1, standardDeviation: 0 }]);
+  });
+
+  it("receive everything when they become full ones, and cannot be the source of that", () => {
+    const rings = [ring(three, withTransient), ring(three.slice(1), withTransient)] as const;
+    const leaving = movementBetween(...rings);
+    // b becomes the full replica of what a was; c its transient one.
+    expect(leaving.transfers).toEqual([{ from: "a", to: "b", share: 0.5, rangeCount: 1 }]);
+    const dead = movementBetween(...rings, { unavailable: new Set(["a"]) });
+    expect([dead.moved, dead.withoutSource]).toEqual([0.5, 0.5]);
+    expect(dead.transfers).toEqual([]);
+  });
+
+  it("move with the full ones when no replica is transient any more", () => {
+    const movement = movementBetween(ring(three, withTransient), ring(three, simple(2)));
+    expect([movement.moved, movement.transient.moved]).toEqual([1, 0]);
+  });
+
+  it("do not help to rebuild a member", () => {
+    const same = ring(three, withTransient);
+    // Each is a replica together with both others, but only the one before it is a full one there.
+    const { members } = movementBetween(same, same);
+    expect(members.map((each) => each.rebuildMemberCount)).toEqual([1, 1, 1]);
   });
 });
 

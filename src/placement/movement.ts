@@ -8,12 +8,26 @@
  * in this order: the replica that it displaces (nobody else loses the data, so the strict choice
  * of Cassandra's bootstrap), another old replica in the same rack, in the same datacenter, anywhere;
  * among equals the one that has given least so far, so that one rebuild is spread over many.
+ *
+ * Transient replicas hold only what is not yet repaired to the full ones, which is little. Therefore
+ * shares, balance and movement count full replicas, and transient data stands apart: of its shares
+ * only the part that is not yet repaired is there to move. A transient replica that becomes a full one
+ * receives everything, and only a full one can send that; a full one that becomes transient receives
+ * nothing.
  */
 import { assert, must } from "../util/assert.ts";
 import { tokenFromHalves, tokenHi, tokenLo } from "../ring/token.ts";
-import { effectiveOwnership } from "./ownership.ts";
-import { buildReplicaTable, type PlacementMember, type ReplicaTable } from "./replica-table.ts";
+import { MovementLedger, type Transfer } from "./movement-ledger.ts";
+import { fullOwnership, transientOwnership } from "./ownership.ts";
+import {
+  buildReplicaTable,
+  type PlacementMember,
+  type ReplicaSet,
+  type ReplicaTable,
+} from "./replica-table.ts";
 import type { Replication } from "./strategy.ts";
+
+export type { Transfer } from "./movement-ledger.ts";
 
 export interface MovementMember extends PlacementMember {
   readonly id: string;
@@ -27,24 +41,31 @@ export interface MovementRing {
   readonly replication: Replication;
 }
 
-export interface Transfer {
-  readonly from: string;
-  readonly to: string;
-  /** Share of the ring. */
-  readonly share: number;
-  readonly rangeCount: number;
-}
-
-export interface MemberMovement {
-  readonly id: string;
-  readonly dc: string;
+/** What a member holds and moves. */
+export interface MemberShares {
   /** Share of the ring that the member holds; 0 where it is not in the ring. */
   readonly before: number;
   readonly after: number;
   readonly receives: number;
   readonly gives: number;
-  /** How many other members hold a part of its data afterwards: all that can help to rebuild it. */
+}
+
+export interface MemberMovement extends MemberShares {
+  readonly id: string;
+  readonly dc: string;
+  /** The same of the ranges of which it is a transient replica. */
+  readonly transient: MemberShares;
+  /** How many others are full replicas of its data afterwards: all that can help to rebuild it. */
   readonly rebuildMemberCount: number;
+}
+
+/** Ranges that get a new transient replica: what is not yet repaired of them moves. */
+export interface TransientMovement {
+  /** Largest first. */
+  readonly transfers: readonly Transfer[];
+  /** Share of the ring, once per transient replica that receives it. */
+  readonly moved: number;
+  readonly withoutSource: number;
 }
 
 /** Load per weight in one datacenter, relative to the datacenter's mean (1 = fair). */
@@ -68,12 +89,13 @@ export interface Movement {
   readonly members: readonly MemberMovement[];
   /** Largest first. */
   readonly transfers: readonly Transfer[];
-  /** Data that moves: share of the ring, once per replica that receives it. */
+  /** Data that moves: share of the ring, once per full replica that receives it. */
   readonly moved: number;
   /** What has to move for this change of ownership, whatever goes where. */
   readonly minimum: number;
-  /** Data of which no old replica is available: it is lost to the members that should receive it. */
+  /** Data of which no old full replica is available: it is lost to those that should receive it. */
   readonly withoutSource: number;
+  readonly transient: TransientMovement;
   readonly balanceBefore: readonly Balance[];
   readonly balanceAfter: readonly Balance[];
   readonly rackViolations: readonly RackViolation[];
@@ -91,30 +113,70 @@ export function movementBetween(
   options: MovementOptions = {},
 ): Movement {
   const tables = { before: tableOf(before), after: tableOf(after) };
-  const ledger = new Ledger(before, after, options.unavailable ?? new Set());
-  for (const segment of segmentsOf(tables.before, tables.after)) ledger.settle(segment);
-  const ownedBefore = sharesById(before, tables.before);
-  const ownedAfter = sharesById(after, tables.after);
-  const rebuild = rebuildMembers(after, tables.after);
-  const members = [...ledger.members.values()].map(({ id, dc }) => ({
-    id,
-    dc,
-    before: ownedBefore.get(id) ?? 0,
-    after: ownedAfter.get(id) ?? 0,
-    receives: ledger.receivedBy(id),
-    gives: ledger.givenBy(id),
-    rebuildMemberCount: rebuild.get(id)?.size ?? 0,
-  }));
+  const unavailable = options.unavailable ?? new Set();
+  const full = new MovementLedger(unavailable);
+  const transient = new MovementLedger(unavailable);
+  for (const segment of segmentsOf(before, after, tables)) {
+    // A range that had no replicas had no data.
+    if (segment.before.all.length === 0) continue;
+    full.settle(segment.share, segment.before.full, segment.after.full);
+    transient.settle(segment.share, segment.before.all, segment.after.all, segment.after.transient);
+  }
+  const members = memberMovements(before, after, { tables, full, transient });
   return {
     members,
-    transfers: ledger.transfers(),
-    moved: members.reduce((sum, { receives }) => sum + receives, 0),
+    transfers: full.transfers(),
+    moved: full.moved,
     minimum: members.reduce((sum, member) => sum + Math.max(0, member.after - member.before), 0),
-    withoutSource: ledger.withoutSource,
+    withoutSource: full.withoutSource,
+    transient: {
+      transfers: transient.transfers(),
+      moved: transient.moved,
+      withoutSource: transient.withoutSource,
+    },
     balanceBefore: balanceOf(before, tables.before),
     balanceAfter: balanceOf(after, tables.after),
     rackViolations: rackViolationsOf(after, tables.after),
   };
+}
+
+interface Tables {
+  readonly before: ReplicaTable;
+  readonly after: ReplicaTable;
+}
+
+/** What has been added up, for all members of either ring. */
+function memberMovements(
+  before: MovementRing,
+  after: MovementRing,
+  sums: { tables: Tables; full: MovementLedger; transient: MovementLedger },
+): readonly MemberMovement[] {
+  const { tables, full, transient } = sums;
+  const rebuild = rebuildMembers(after, tables.after);
+  const all = new Map([...before.members, ...after.members].map((member) => [member.id, member]));
+  const sharesOf = (ledger: MovementLedger, owned: typeof fullOwnership) => {
+    const [old, now] = [
+      sharesById(before, owned(tables.before)),
+      sharesById(after, owned(tables.after)),
+    ];
+    return (id: string): MemberShares => ({
+      before: old?.get(id) ?? 0,
+      after: now?.get(id) ?? 0,
+      receives: ledger.receivedBy(id),
+      gives: ledger.givenBy(id),
+    });
+  };
+  const [fullOf, transientOf] = [
+    sharesOf(full, fullOwnership),
+    sharesOf(transient, transientOwnership),
+  ];
+  return [...all.values()].map(({ id, dc }) => ({
+    id,
+    dc,
+    ...fullOf(id),
+    transient: transientOf(id),
+    rebuildMemberCount: rebuild.get(id)?.size ?? 0,
+  }));
 }
 
 function tableOf({ members, replication }: MovementRing): ReplicaTable {
@@ -122,17 +184,27 @@ function tableOf({ members, replication }: MovementRing): ReplicaTable {
   return buildReplicaTable({ members, replication });
 }
 
+/** Who holds a piece of the ring, and how. */
+interface Holders {
+  readonly all: readonly MovementMember[];
+  readonly full: readonly MovementMember[];
+  readonly transient: readonly MovementMember[];
+}
+
 /** A piece of the ring in which neither ring's replicas change. */
 interface Segment {
   readonly share: number;
-  /** Indexes into the members of the old and of the new ring. */
-  readonly before: readonly number[];
-  readonly after: readonly number[];
+  readonly before: Holders;
+  readonly after: Holders;
 }
 
-function* segmentsOf(before: ReplicaTable, after: ReplicaTable): Generator<Segment> {
+function* segmentsOf(
+  before: MovementRing,
+  after: MovementRing,
+  tables: Tables,
+): Generator<Segment> {
   const ends = new Set<bigint>();
-  for (const table of [before, after]) {
+  for (const table of [tables.before, tables.after]) {
     for (const { endHi, endLo } of table.ranges()) ends.add(tokenFromHalves(endHi, endLo));
   }
   const sorted = BigInt64Array.from(ends).sort();
@@ -140,122 +212,31 @@ function* segmentsOf(before: ReplicaTable, after: ReplicaTable): Generator<Segme
     const width = BigInt.asUintN(64, end - (sorted.at(index - 1) ?? end));
     yield {
       share: width === 0n ? 1 : Number(width) / 2 ** 64,
-      before: before.lookup(tokenHi(end), tokenLo(end)).members,
-      after: after.lookup(tokenHi(end), tokenLo(end)).members,
+      before: holdersOf(before, tables.before.lookup(tokenHi(end), tokenLo(end))),
+      after: holdersOf(after, tables.after.lookup(tokenHi(end), tokenLo(end))),
     };
   }
 }
 
-/** Books who gives what to whom. */
-class Ledger {
-  readonly members: Map<string, MovementMember> = new Map();
-  withoutSource = 0;
-
-  readonly #before: MovementRing;
-  readonly #after: MovementRing;
-  readonly #unavailable: ReadonlySet<string>;
-  readonly #received: Map<string, number> = new Map();
-  readonly #given: Map<string, number> = new Map();
-  readonly #transfers: Map<string, Map<string, { share: number; rangeCount: number }>> = new Map();
-
-  constructor(before: MovementRing, after: MovementRing, unavailable: ReadonlySet<string>) {
-    this.#before = before;
-    this.#after = after;
-    this.#unavailable = unavailable;
-    for (const member of before.members) this.members.set(member.id, member);
-    for (const member of after.members) this.members.set(member.id, member);
-  }
-
-  settle(segment: Segment): void {
-    if (segment.before.length === 0) return;
-    const old = segment.before.map((index) => this.#memberOf(this.#before, index));
-    const next = segment.after.map((index) => this.#memberOf(this.#after, index));
-    const oldIds = new Set(old.map(({ id }) => id));
-    const nextIds = new Set(next.map(({ id }) => id));
-    const sources = old.filter(({ id }) => !this.#unavailable.has(id));
-    const displaced = sources.filter(({ id }) => !nextIds.has(id));
-    for (const receiver of next) {
-      if (oldIds.has(receiver.id)) continue;
-      add(this.#received, receiver.id, segment.share);
-      const source =
-        takeNearest(displaced, receiver) ?? this.#leastBusy(nearestOf(sources, receiver));
-      if (source === undefined) this.withoutSource += segment.share;
-      else this.#book(source.id, receiver.id, segment.share);
-    }
-  }
-
-  receivedBy(id: string): number {
-    return this.#received.get(id) ?? 0;
-  }
-
-  givenBy(id: string): number {
-    return this.#given.get(id) ?? 0;
-  }
-
-  transfers(): Transfer[] {
-    const all = [...this.#transfers].flatMap(([from, receivers]) =>
-      [...receivers].map(([to, { share, rangeCount }]) => ({ from, to, share, rangeCount })),
-    );
-    return all.toSorted((a, b) => b.share - a.share);
-  }
-
-  #memberOf(ring: MovementRing, index: number): MovementMember {
-    return must(ring.members[index], "a member of the ring");
-  }
-
-  #leastBusy(sources: readonly MovementMember[]): MovementMember | undefined {
-    return sources.reduce<MovementMember | undefined>(
-      (best, source) =>
-        best === undefined || this.givenBy(source.id) < this.givenBy(best.id) ? source : best,
-      undefined,
-    );
-  }
-
-  #book(from: string, to: string, share: number): void {
-    add(this.#given, from, share);
-    const receivers = this.#transfers.get(from) ?? new Map();
-    this.#transfers.set(from, receivers);
-    const known = receivers.get(to) ?? { share: 0, rangeCount: 0 };
-    receivers.set(to, { share: known.share + share, rangeCount: known.rangeCount + 1 });
-  }
+function holdersOf({ members }: MovementRing, replicas: ReplicaSet): Holders {
+  const all = replicas.members.map((index) => must(members[index], "a member of the ring"));
+  const isTransient = (index: number): boolean => replicas.transient?.[index] === true;
+  return {
+    all,
+    full: all.filter((_, index) => !isTransient(index)),
+    transient: all.filter((_, index) => isTransient(index)),
+  };
 }
 
-function add(sums: Map<string, number>, id: string, share: number): void {
-  sums.set(id, (sums.get(id) ?? 0) + share);
-}
-
-/** 0 in the same rack, 1 in the same datacenter, 2 elsewhere. */
-function distance(a: PlacementMember, b: PlacementMember): number {
-  if (a.dc !== b.dc) return 2;
-  return a.rack === b.rack ? 0 : 1;
-}
-
-function nearestOf(
-  sources: readonly MovementMember[],
-  receiver: MovementMember,
-): readonly MovementMember[] {
-  const nearest = Math.min(...sources.map((source) => distance(source, receiver)));
-  return sources.filter((source) => distance(source, receiver) === nearest);
-}
-
-/** Takes out of the list the displaced replica of the receiver's datacenter that is nearest. */
-function takeNearest(
-  displaced: MovementMember[],
-  receiver: MovementMember,
-): MovementMember | undefined {
-  const source = nearestOf(displaced, receiver)[0];
-  if (source === undefined || source.dc !== receiver.dc) return undefined;
-  displaced.splice(displaced.indexOf(source), 1);
-  return source;
-}
-
-function sharesById({ members }: MovementRing, table: ReplicaTable): ReadonlyMap<string, number> {
-  const shares = effectiveOwnership(table);
+function sharesById(
+  { members }: MovementRing,
+  shares: readonly number[],
+): ReadonlyMap<string, number> {
   return new Map(members.map(({ id }, index) => [id, shares[index] ?? 0]));
 }
 
 function balanceOf({ members }: MovementRing, table: ReplicaTable): Balance[] {
-  const shares = effectiveOwnership(table);
+  const shares = fullOwnership(table);
   const dcs = new Set(members.filter(({ tokens }) => tokens.length > 0).map(({ dc }) => dc));
   return [...dcs].map((dc) => {
     const indexes = [...members.keys()].filter((index) => {
@@ -275,7 +256,7 @@ function balanceOf({ members }: MovementRing, table: ReplicaTable): Balance[] {
   });
 }
 
-/** For each member who else holds a part of its data. */
+/** For each member who else is a full replica of a part of its data. */
 function rebuildMembers(
   { members }: MovementRing,
   table: ReplicaTable,
@@ -284,7 +265,9 @@ function rebuildMembers(
   for (const set of table.sets) {
     for (const member of set.members) {
       const own = partners.get(must(members[member], "a replica").id);
-      for (const other of set.members) if (other !== member) own?.add(other);
+      for (const [index, other] of set.members.entries()) {
+        if (other !== member && set.transient?.[index] !== true) own?.add(other);
+      }
     }
   }
   return partners;

@@ -37,6 +37,23 @@ export function primaryOwnership(
 
 /** For each member the share of the ring that it is a replica of; transient replicas count. */
 export function effectiveOwnership(table: ReplicaTable): readonly number[] {
+  return ownershipOf(table, () => true);
+}
+
+/** For each member the share of the ring that it is a full replica of. */
+export function fullOwnership(table: ReplicaTable): readonly number[] {
+  return ownershipOf(table, (isTransient) => !isTransient);
+}
+
+/** For each member the share of the ring that it is a transient replica of. */
+export function transientOwnership(table: ReplicaTable): readonly number[] {
+  return ownershipOf(table, (isTransient) => isTransient);
+}
+
+function ownershipOf(
+  table: ReplicaTable,
+  counts: (isTransient: boolean) => boolean,
+): readonly number[] {
   const highs = new Float64Array(table.memberCount);
   const lows = new Float64Array(table.memberCount);
   for (const { startHi, startLo, endHi, endLo, replicas } of table.ranges()) {
@@ -44,7 +61,8 @@ export function effectiveOwnership(table: ReplicaTable): readonly number[] {
     const lo = endLo - startLo + borrow * WORD;
     const wrapped = (endHi - startHi - borrow) >>> 0;
     const hi = wrapped === 0 && lo === 0 ? WORD : wrapped;
-    for (const member of replicas.members) {
+    for (const [index, member] of replicas.members.entries()) {
+      if (!counts(replicas.transient?.[index] === true)) continue;
       highs[member] = (highs[member] ?? 0) + hi;
       lows[member] = (lows[member] ?? 0) + lo;
     }
