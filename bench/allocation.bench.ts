@@ -112,22 +112,26 @@ function removalRows(tokensPerWeight: number): void {
 }
 
 function rebalanceRows(tokensPerWeight: number): void {
-  const ring = grown(allocateBalanced, { tokensPerWeight, members: dealt(Math.max(...SIZES), 1) });
-  for (const size of SIZES) {
-    const members = ring?.slice(0, size) ?? [];
-    const result = rebalanceTokens({ space: MURMUR3_SPACE, members, rf: RF, tolerance: 0.01 });
-    console.log(
-      "rebalance ",
-      String(tokensPerWeight).padStart(3),
-      String(size).padStart(4),
-      "before",
-      extremes(members),
-      "after",
-      extremes(result.members),
-      `moved ${result.moved.toFixed(4)} minimum ${result.minimum.toFixed(4)}`,
-      `ratio ${(result.moved / Math.max(result.minimum, 1e-12)).toFixed(2)}`,
-    );
+  const all: Ring = { tokensPerWeight, members: dealt(Math.max(...SIZES), 1) };
+  for (const [name, allocate] of Object.entries({ allocateCassandra, allocateBalanced })) {
+    const ring = grown(allocate, all) ?? [];
+    for (const size of SIZES) rebalanceRow(name.slice("allocate".length), ring.slice(0, size));
   }
+}
+
+function rebalanceRow(name: string, members: readonly RingMember[]): void {
+  const result = rebalanceTokens({ space: MURMUR3_SPACE, members, rf: RF, tolerance: 0.01 });
+  const { moved, minimum, minimumInOrder = NaN } = result;
+  const ratio = (least: number): string => (moved === 0 ? "-" : (moved / least).toFixed(3));
+  console.log(
+    "rebalance ",
+    name.padEnd(9),
+    String(members[0]?.tokens.length).padStart(3),
+    String(members.length).padStart(4),
+    `before ${extremes(members)} after ${extremes(result.members)} moved ${moved.toFixed(4)}`,
+    `least of any plan ${minimum.toFixed(4)} (ratio ${ratio(minimum)})`,
+    `in order ${minimumInOrder.toFixed(4)} (ratio ${ratio(minimumInOrder)})`,
+  );
 }
 
 function speedRow(): void {
@@ -157,7 +161,7 @@ const PARTS: Record<string, () => void> = {
     }
   },
   weights: () => {
-    for (const count of TOKEN_COUNTS.slice(0, 3)) growthRows("1:2:4", count, weighted(100));
+    for (const count of TOKEN_COUNTS) growthRows("1:2:4", count, weighted(100));
   },
   removals: () => {
     for (const count of TOKEN_COUNTS) removalRows(count);

@@ -88,6 +88,12 @@ export {
 } from "./allocation/even.ts";
 export { type OfflineRing, dealOverRacks, generateTokens } from "./allocation/generate-tokens.ts";
 export {
+  type Rebalance,
+  type RebalanceRequest,
+  type TokenMove,
+  rebalanceTokens,
+} from "./allocation/rebalance.ts";
+export {
   type Slot,
   closestToken,
   dynomiteManagerOffset,

@@ -19,6 +19,7 @@ async function report(yaml: string, line: string): Promise<SimulationReport> {
 
 const SIX = await ringText("--nodes 6 --num-tokens 1 --allocator even");
 const VNODES = await ringText("--nodes 6 --num-tokens 16");
+const UNEVEN = await ringText("--nodes 6 --num-tokens 16 --allocator random");
 const RACKS = await ringText("--nodes 6 --num-tokens 8 --racks 3");
 
 describe("replacing a dead member of six", () => {
@@ -100,6 +101,62 @@ describe("the weight of a member", () => {
   });
 });
 
+describe("--rebalance", () => {
+  test("moves tokens until all are within a percent, and says what that moves", async () => {
+    const { rebalances, after, before, moved, members } = await report(UNEVEN, "--rebalance");
+    expect(before.balance[0]?.max).toBeGreaterThan(1.05);
+    expect(after.balance[0]).toMatchObject({ dc: "dc1" });
+    expect(after.balance[0]?.max).toBeLessThanOrEqual(1.01);
+    expect(after.balance[0]?.min).toBeGreaterThanOrEqual(0.99);
+    expect(rebalances).toHaveLength(1);
+    expect(rebalances[0]?.moved).toBeCloseTo(moved, 9);
+    expect(moved).toBeGreaterThanOrEqual((rebalances[0]?.minimum ?? 1) - 1e-9);
+    expect(members.map(({ after: state }) => state?.tokens)).toEqual(Array(6).fill(16));
+  });
+
+  test("moves no more than its budget", async () => {
+    const { moved, after, before } = await report(UNEVEN, "--rebalance 2%");
+    expect(moved).toBeCloseTo(0.02, 6);
+    expect(after.balance[0]?.standardDeviation).toBeLessThan(
+      before.balance[0]?.standardDeviation ?? 0,
+    );
+  });
+
+  test("comes after the other changes, and evens out each datacenter", async () => {
+    const two = await ringText("--nodes 6 --dcs 2 --num-tokens 16 --allocator random");
+    const { after, rebalances } = await report(two, "--add 1 --dc dc1 --rebalance");
+    expect(rebalances.map(({ dc }) => dc)).toEqual(["dc1", "dc2"]);
+    for (const { max, min } of after.balance) {
+      expect([max <= 1.01, min >= 0.99]).toEqual([true, true]);
+    }
+  });
+
+  test("evens out every rack of Dynomite's ring by itself", async () => {
+    const line = "--nodes 6 --racks 2 --num-tokens 1 --partitioner dynomite --allocator random";
+    const { rebalances } = await report(await ringText(line), "--rebalance");
+    expect(rebalances.map(({ dc, rack }) => `${dc}/${rack}`)).toEqual(["dc1/rack1", "dc1/rack2"]);
+  });
+
+  test("shows people what it moves", async () => {
+    const { out } = await runOn(UNEVEN, ["simulate", "ring.yaml", "--rebalance"]);
+    expect(out).toMatch(
+      /Rebalance .*\nRing +Tokens moved +Data moved +At least +Between neighbours\ndc1 +\d+ +[\d.]+% +[\d.]+% +/,
+    );
+  });
+});
+
+test("data of transient replicas is shown apart", async () => {
+  const transient = RACKS.replace(/dc1: 3/, "dc1: 3/1");
+  const { out } = await runOn(transient, ["simulate", "ring.yaml", "--add", "1", "--seed", "1"]);
+  expect(out).toMatch(/Owns +Transient +Rebuilt by/);
+  expect(out).toMatch(/and what is not yet repaired of [\d.]+%, to new transient replicas/);
+  const { members } = await report(transient, "");
+  const sum = (owned: (state: { owns?: number; ownsTransient?: number }) => number | undefined) =>
+    members.reduce((total, { after }) => total + (owned(after as object) ?? 0), 0);
+  expect(sum(({ owns }) => owns)).toBeCloseTo(2, 9);
+  expect(sum(({ ownsTransient }) => ownsTransient)).toBeCloseTo(1, 9);
+});
+
 test("replicas that share a rack without need are shown, and racks whose loss takes a quorum", async () => {
   const simple = RACKS.replace(
     /replication: .*/,
@@ -176,6 +233,7 @@ test.each([
   ["--weight n1=2 --weight n1=3", "already"],
   ["--down n9", "n9"],
   ["--add x", "--add"],
+  ["--rebalance 0.05", "as in 5%"],
   ["--add 1 --dc dc9", "--rack"],
   ["--keyspace shop", "it has default"],
   ["--allocator even", "balanced, cassandra, random"],

@@ -36,6 +36,11 @@ export function addSimulateCommand(program: Command, context: CliContext): void 
     .option("--replace <names>", "dead members whose tokens new ones take, as a,b", names)
     .option("--down <names>", "members that cannot send data, as a,b", names)
     .option("--weight <name=number>", "capacity of a member; may be repeated", weightOf)
+    .option(
+      "--rebalance [budget]",
+      "then move tokens until all are within 1%; at most so much data, as 5% (of one copy)",
+      budgetOf,
+    )
     .addOption(
       new Option("--allocator <name>", "how new members choose tokens")
         .choices(ALLOCATORS)
@@ -57,6 +62,8 @@ interface SimulateFlags {
   readonly replace?: readonly string[];
   readonly down?: readonly string[];
   readonly weight?: ReadonlyMap<string, number>;
+  /** Share of one copy of the data, or true for no limit. */
+  readonly rebalance?: number | true;
   readonly allocator: AllocatorName;
   readonly seed?: number;
   readonly svg?: string;
@@ -80,6 +87,15 @@ function weightOf(
   return new Map([...before, [name, Number(number)]]);
 }
 
+/** A percentage as a share. The sign is required, so that 0.05 cannot be meant as 5%. */
+function budgetOf(text: string): number {
+  const [, number] = /^(\d{1,6}(?:\.\d{1,9})?)%$/.exec(text) ?? [];
+  if (number === undefined) {
+    throw new InvalidArgumentError("Expected a percentage of one copy of the data, as in 5%.");
+  }
+  return Number(number) / 100;
+}
+
 function runSimulate(context: CliContext, file: string, flags: SimulateFlags): void {
   const ring = readRingFile(file);
   const { add, dc, rack, numTokens: tokenCount, remove = [], replace = [], down = [] } = flags;
@@ -88,10 +104,11 @@ function runSimulate(context: CliContext, file: string, flags: SimulateFlags): v
     throw new CliError("usage", `--down: the ring has no member '${name}'`);
   }
   const weights = flags.weight ?? new Map<string, number>();
+  const rebalanceBudget = flags.rebalance === true ? Infinity : flags.rebalance;
   const simulation = simulate(
     ring,
     keyspaceNamed(ring, flags.keyspace),
-    { add, dc, rack, tokenCount, remove, replace, down, weights },
+    { add, dc, rack, tokenCount, remove, replace, down, weights, rebalanceBudget },
     { allocator: flags.allocator, rng: new SeededRng(flags.seed ?? randomInt(SEED_MAX)) },
   );
   const { report } = simulation;

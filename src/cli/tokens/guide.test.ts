@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { run } from "./run.suite.ts";
 
 const GUIDES = join(import.meta.dirname, "../../../docs/guides");
-const IMAGES = ["one-token.svg", "many-tokens.svg", "growth.svg"];
+const IMAGES = ["one-token.svg", "many-tokens.svg", "growth.svg", "rebalance.svg"];
 
 let directory: string;
 let guide: string;

@@ -10,6 +10,7 @@ export function simulationText(report: SimulationReport): string {
     `Keyspace ${report.keyspace}: ${options.join(", ")}; ${report.partitioner}`,
     membersText(report),
     balanceText(report),
+    ...(report.rebalances.length > 0 ? [rebalancesText(report)] : []),
     ...(report.isChanged ? [transfersText(report)] : []),
     rackText(report),
     lossText(report),
@@ -20,7 +21,10 @@ export function simulationText(report: SimulationReport): string {
 
 /** Cells say `before -> after` where something changes. */
 function membersText({ members, isChanged }: SimulationReport): string {
-  const heading = ["Member", "DC", "Rack", "Weight", "Tokens", "Owns", "Rebuilt by"];
+  const heading = ["Member", "DC", "Rack", "Weight", "Tokens", "Owns", "Transient", "Rebuilt by"];
+  const hasTransient = members.some((member) =>
+    [member.before, member.after].some((state) => (state?.ownsTransient ?? 0) > 0),
+  );
   const rows = members.map(({ name, dc, rack, before, after }) => {
     const cell = (text: (state: NonNullable<MemberReport["before"]>) => string): string => {
       const [old, now] = [before, after].map((state) => (state === undefined ? "-" : text(state)));
@@ -33,10 +37,27 @@ function membersText({ members, isChanged }: SimulationReport): string {
       cell(({ weight }) => String(weight)),
       cell(({ tokens }) => String(tokens)),
       cell(({ owns }) => percentText(owns, 1)),
+      cell(({ ownsTransient }) => percentText(ownsTransient, 1)),
       cell(({ rebuildMembers }) => String(rebuildMembers)),
     ];
   });
-  return tableText([heading, ...rows]);
+  const isShown = (_: string, column: number): boolean =>
+    hasTransient || heading[column] !== "Transient";
+  return tableText([heading, ...rows].map((row) => row.filter(isShown)));
+}
+
+function rebalancesText({ rebalances }: SimulationReport): string {
+  const rows = rebalances.map(({ dc, rack, movedTokens, moved, minimum, minimumInOrder }) => [
+    [dc ?? "all", ...(rack === undefined ? [] : [rack])].join("/"),
+    String(movedTokens),
+    percentText(moved, 2),
+    percentText(minimum, 2),
+    minimumInOrder === undefined ? "not enough" : percentText(minimumInOrder, 2),
+  ]);
+  return [
+    "Rebalance (to within 1% of a fair share, within the budget)",
+    tableText([["Ring", "Tokens moved", "Data moved", "At least", "Between neighbours"], ...rows]),
+  ].join("\n");
 }
 
 function balanceText({ before, after, isChanged, hasShares }: SimulationReport): string {
@@ -51,8 +72,8 @@ function balanceText({ before, after, isChanged, hasShares }: SimulationReport):
 }
 
 function transfersText(report: SimulationReport): string {
-  const { transfers, hasShares, moved, minimum, withoutSource } = report;
-  if (transfers.length === 0 && withoutSource === 0) return "Nothing moves";
+  const { transfers, hasShares, moved, minimum, withoutSource, transient } = report;
+  if (moved === 0 && transient.moved === 0) return "Nothing moves";
   const share = (value: number): string => percentText(hasShares ? value : undefined, 2);
   const rows = transfers
     .slice(0, ROWS_MAX)
@@ -70,6 +91,9 @@ function transfersText(report: SimulationReport): string {
     tableText([["From", "To", "Ranges", "Share"], ...rows]),
     ...(rest > 0 ? [`and ${rest} more pairs (--json has all)`] : []),
     `Together ${share(moved)}, from ${senders} to ${receivers} members; at least ${share(minimum)} has to move`,
+    ...(transient.moved > 0
+      ? [`and what is not yet repaired of ${share(transient.moved)}, to new transient replicas`]
+      : []),
     ...(withoutSource > 0
       ? [`LOST: nobody who is up holds ${share(withoutSource)} that has to be sent`]
       : []),

@@ -6,6 +6,7 @@ import {
   type Movement,
   type RackViolation,
   type Transfer,
+  type TransientMovement,
   movementBetween,
 } from "../../placement/movement.ts";
 import {
@@ -15,6 +16,7 @@ import {
 } from "../../placement/strategy.ts";
 import { type Changes, type ChangeDeps, changedMembers } from "./changes.ts";
 import { type PlacedRing, embeddingOf, placeRing } from "./placed-ring.ts";
+import { type RebalanceReport, rebalancedMembers } from "./rebalanced-ring.ts";
 import type { RingFile, RingFileKeyspace } from "./ring-file.ts";
 
 /** A member in one of the two rings. */
@@ -23,7 +25,9 @@ export interface MemberState {
   readonly tokens: number;
   /** Share of one copy of the data that it holds; undefined where shares have no meaning. */
   readonly owns: number | undefined;
-  /** How many others hold a part of its data and can help to make it again. */
+  /** Share of which it holds what is not yet repaired, as a transient replica. */
+  readonly ownsTransient: number | undefined;
+  /** How many others hold a part of its data in full and can help to make it again. */
   readonly rebuildMembers: number;
 }
 
@@ -72,6 +76,10 @@ export interface SimulationReport {
   readonly moved: number;
   readonly minimum: number;
   readonly withoutSource: number;
+  /** Of ranges with a new transient replica; only what is not yet repaired of them moves. */
+  readonly transient: TransientMovement;
+  /** One per datacenter that was rebalanced. */
+  readonly rebalances: readonly RebalanceReport[];
   readonly quorumModels: readonly QuorumModel[];
 }
 
@@ -83,14 +91,26 @@ export interface Simulation {
 
 const MODEL_TOKENS = [1, 4, 8, 16, 32, 64, 256];
 
-/** @param down - members that cannot send; replaced ones are down anyway. */
+/** What is to be simulated. */
+export interface SimulatedChanges extends Changes {
+  /** Members that cannot send; replaced ones are down anyway. */
+  readonly down: readonly string[];
+  /** Most data to move to even out the ring after all other changes; undefined to leave it. */
+  readonly rebalanceBudget: number | undefined;
+}
+
+/** Throws CliError if a change makes no sense. */
 export function simulate(
   ring: RingFile,
   keyspace: RingFileKeyspace,
-  changes: Changes & { readonly down: readonly string[] },
+  changes: SimulatedChanges,
   deps: Omit<ChangeDeps, "replication">,
 ): Simulation {
-  const members = changedMembers(ring, changes, { ...deps, replication: keyspace.replication });
+  const changed = {
+    ...ring,
+    members: changedMembers(ring, changes, { ...deps, replication: keyspace.replication }),
+  };
+  const { members, rebalances } = rebalancedRing(changed, keyspace, changes.rebalanceBudget);
   const next = { ...ring, members };
   const embedding = embeddingOf(ring, next);
   const before = placeRing(ring, keyspace.replication, embedding);
@@ -98,7 +118,7 @@ export function simulate(
   const unavailable = new Set([...changes.down, ...changes.replace]);
   const movement = movementBetween(before, after, { unavailable });
   const start = movementBetween(before, before);
-  const { transfers, moved, minimum, withoutSource } = movement;
+  const { transfers, moved, minimum, withoutSource, transient } = movement;
   const { hasShares } = embedding;
   return {
     before,
@@ -118,9 +138,16 @@ export function simulate(
       moved,
       minimum,
       withoutSource,
+      transient,
+      rebalances,
       quorumModels: quorumModels(after),
     },
   };
+}
+
+function rebalancedRing(ring: RingFile, keyspace: RingFileKeyspace, budget: number | undefined) {
+  if (budget === undefined) return { members: ring.members, rebalances: [] };
+  return rebalancedMembers(ring, replicationAfter(ring, ring, keyspace), budget);
 }
 
 /** A datacenter that comes with a new member takes part as the keyspace says. */
@@ -163,6 +190,7 @@ function memberState(
     weight: member.weight,
     tokens: member.tokens.length,
     owns: embedding.hasShares ? moves.after : undefined,
+    ownsTransient: embedding.hasShares ? moves.transient.after : undefined,
     rebuildMembers: moves.rebuildMemberCount,
   };
 }

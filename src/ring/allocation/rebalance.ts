@@ -2,23 +2,24 @@
  * Evens out a ring by moving existing tokens, with as little data moved as possible. Cassandra has no
  * such thing, because a token that moves there is neither safe nor possible with several tokens.
  *
- * A token that moves within its two neighbouring gaps changes the replicas of what it passes by one
- * exchange (see `ring-loads.ts`): its owner A on one side, one other member B on the other, always
- * the same two. So each token is a valve between A and B, and moving it by x moves x of the ring's data once:
+ * Tokens are valves between members, so the least movement is a minimum-cost flow (`token-flow.ts`).
+ * One thing does not fit into it: two tokens that move towards each other share the gap between
+ * them. So the flow is solved as if each had the whole gap. That is the least that any plan moves
+ * that leaves each token between the old places of its neighbours: `minimumInOrder`. Where two would
+ * meet, the gap is divided between them as they used it, and the flow is solved again.
  *
- *       ---------|<---- A ---->|<---- B ---->|---------      to the right: A gains, B loses
- *                        token ^
+ * A ring that is far from even may not get there with every token between the old places of its
+ * neighbours. Then the tokens go as far as they can, and it starts over from there. No token passes
+ * another: that would change whole ranges at once. So a ring of few tokens that were drawn at random
+ * may stay outside the tolerance; the result says how far it got.
  *
- * Members outside the tolerance are sources and sinks, tokens are edges, moving costs its width, and
- * taking a move back earns it: minimum-cost flow, solved by cheapest augmenting paths. A path from a
- * member with too much that ends at one with too little settles both, hence its bonus.
- *
- * No plan can move less than the larger of what is too much and what is too little: `minimum`.
+ * No plan at all can move less than the larger of what is too much and what is too little: `minimum`.
  */
 import { must } from "../../util/assert.ts";
-import type { RingMember } from "./allocation.ts";
-import { RingLoads } from "./ring-loads.ts";
-import { placedTokens, positionOf, tokenAt } from "./ring-position.ts";
+import { compareTokens, type RingMember } from "./allocation.ts";
+import { RingLoads, type PlacedToken } from "./ring-loads.ts";
+import { placedTokens, tokenAt } from "./ring-position.ts";
+import { type FlowResult, type LoadLimits, type Reach, TokenFlow, valvesOf } from "./token-flow.ts";
 import type { TokenSpace } from "./token-space.ts";
 
 export interface RebalanceRequest {
@@ -28,6 +29,8 @@ export interface RebalanceRequest {
   readonly rf: number;
   /** How far load per weight may lie from the mean: 0.01 allows 0.99 .. 1.01. */
   readonly tolerance: number;
+  /** Tokens of others on the same ring, as of another datacenter: nobody is moved onto one. */
+  readonly reserved?: readonly bigint[] | undefined;
   /** Most data to move, as a share of the ring; stops there. Unlimited by default. */
   readonly budget?: number | undefined;
 }
@@ -44,247 +47,211 @@ export interface Rebalance {
   readonly moves: readonly TokenMove[];
   /** Data moved: share of the ring, counted once per replica that receives it. */
   readonly moved: number;
-  /** What every plan to this tolerance has to move at least. */
+  /** What every plan to this tolerance has to move at least: all that is too much, or too little. */
   readonly minimum: number;
+  /**
+   * What every plan has to move at least that leaves each token between its neighbours' old places; undefined if no
+   * such plan reaches the tolerance.
+   */
+  readonly minimumInOrder: number | undefined;
 }
 
-/** Smallest amount worth a move: below it, rounding would keep the search busy. */
+/** Loads end so much inside the tolerance, relative to it, that rounding puts nobody outside again. */
+const INSIDE = 1e-6;
+/** Smaller amounts are rounding. */
 const TINY = 1e-9;
-/** A token may use at most this share of a gap at once, so that neighbours never meet. */
-const GAP_SHARE = 0.49;
-/** How often the search for a path may look at each member. */
-const ROUNDS_MAX = 50;
+/** Tokens use at most this share of a gap, so that they do not meet. */
+const GAP_SHARE = 0.98;
+/** How often gaps are divided before all are, half and half. */
+const DIVISIONS_MAX = 20;
+/** How often it starts over where tokens between their neighbours are not enough. */
+const ROUNDS_MAX = 12;
 
+/** Plans the moves; changes nothing. */
 export function rebalanceTokens(request: RebalanceRequest): Rebalance {
   const racks = [...new Set(request.members.map(({ rack }) => rack))];
   const seats = request.members.map(({ rack, weight }) => ({ rack: racks.indexOf(rack), weight }));
-  const tokens = placedTokens(request.space, request.members);
-  const ring = new RingLoads(seats, request.rf, tokens.length);
-  ring.load(tokens);
-  const flow = new TokenFlow(ring, request);
-  const minimum = flow.minimum;
-  flow.run();
-  return { ...movedMembers(request, ring, flow), moved: flow.moved, minimum };
+  const before = placedTokens(request.space, request.members);
+  const ringOf = (tokens: readonly PlacedToken[]): RingLoads => {
+    const ring = new RingLoads(seats, request.rf, tokens.length);
+    ring.load(tokens);
+    return ring;
+  };
+  const start = ringOf(before);
+  const slide = new TokenSlide(ringOf, before, request.tolerance);
+  const after = slide.run(request.budget ?? Infinity);
+  return {
+    ...movedMembers(request, before, after),
+    moved: movedBetween(start, ringOf(after)),
+    minimum: simpleMinimum(start, request.tolerance),
+    minimumInOrder: leastInOrder(start, request.tolerance),
+  };
+}
+
+/** The larger of all that is too much and all that is too little. */
+function simpleMinimum(ring: RingLoads, tolerance: number): number {
+  const { lowest, highest } = limitsOf(ring, tolerance);
+  let tooMuch = 0;
+  let tooLittle = 0;
+  for (const [seat, load] of ring.loads.entries()) {
+    tooMuch += Math.max(0, load - (highest[seat] ?? 0));
+    tooLittle += Math.max(0, (lowest[seat] ?? 0) - load);
+  }
+  return Math.max(tooMuch, tooLittle);
+}
+
+/** The least that moves if each token stays between its neighbours; undefined if that is not enough. */
+function leastInOrder(ring: RingLoads, tolerance: number): number | undefined {
+  const flow = new TokenFlow(ring, valvesOf(ring), limitsOf(ring, tolerance), wholeGaps(ring, 1));
+  const { cost, unsettled } = flow.solve(Infinity);
+  return unsettled > TINY ? undefined : cost;
+}
+
+function limitsOf(ring: RingLoads, tolerance: number): LoadLimits {
+  const limit = (factor: number): Float64Array =>
+    Float64Array.from(ring.seats, ({ weight }) => weight * ring.mean * factor);
+  return { lowest: limit(1 - tolerance), highest: limit(1 + tolerance) };
+}
+
+function wholeGaps(ring: RingLoads, share: number): Reach {
+  const left = Float64Array.from({ length: ring.count }, (_, token) => ring.sizeAt(token) * share);
+  const right = left.map((_, token) => left[(token + 1) % ring.count] ?? 0);
+  return { left, right };
 }
 
 /** Translates positions back; a token that did not move stays what it was to the last bit. */
 function movedMembers(
   request: RebalanceRequest,
-  ring: RingLoads,
-  flow: TokenFlow,
+  before: readonly PlacedToken[],
+  after: readonly PlacedToken[],
 ): { members: RingMember[]; moves: TokenMove[] } {
-  const moves: TokenMove[] = [];
-  const byPosition = new Map<string, number>();
-  for (let index = 0; index < ring.count; index++) {
-    byPosition.set(`${ring.ownerAt(index)} ${ring.positionAt(index)}`, index);
+  const { space, members, reserved = [] } = request;
+  const tokens = members.flatMap((member) => member.tokens).toSorted(compareTokens);
+  const taken = new Set([...tokens, ...reserved]);
+  const places = new Map<bigint, bigint>();
+  for (const [index, token] of tokens.entries()) {
+    const [{ position: was }, { position: is }] = [
+      must(before[index], "a place before"),
+      must(after[index], "a place after"),
+    ];
+    if (Math.abs(is - was) < TINY) continue;
+    const to = tokenAt(space, is);
+    // On a ring of few positions, rounding can meet another token.
+    if (taken.has(to)) continue;
+    taken.add(to);
+    places.set(token, to);
   }
-  const members = request.members.map((member, seat) => ({
-    ...member,
-    tokens: member.tokens.map((token) => {
-      const key = `${seat} ${positionOf(request.space, token)}`;
-      const shift = flow.shifts[byPosition.get(key) ?? 0] ?? 0;
-      if (Math.abs(shift) < TINY) return token;
-      const position = positionOf(request.space, token) + shift;
-      const to = tokenAt(request.space, position - Math.floor(position));
-      moves.push({ member: member.id, from: token, to });
-      return to;
+  const moves = members.flatMap((member) =>
+    member.tokens.flatMap((from) => {
+      const to = places.get(from);
+      return to === undefined ? [] : [{ member: member.id, from, to }];
     }),
+  );
+  const moved = members.map((member) => ({
+    ...member,
+    tokens: member.tokens.map((token) => places.get(token) ?? token),
   }));
-  return { members, moves };
+  return { members: moved, moves };
 }
 
-/** One step of a path: the token whose move shifts load to the next seat, and which way. */
-interface Step {
-  readonly token: number;
-  readonly direction: 1 | -1;
-  readonly from: number;
-  readonly to: number;
+/** The share of the ring that somebody replicates in the second ring only, once per replica. */
+function movedBetween(before: RingLoads, after: RingLoads): number {
+  const ends = [before, after].flatMap((ring) => ring.tokens().map(({ position }) => position));
+  const sorted = Float64Array.from(new Set(ends)).sort();
+  let moved = 0;
+  for (const [index, end] of sorted.entries()) {
+    const size = index === 0 ? end + 1 - (sorted.at(-1) ?? 0) : end - (sorted[index - 1] ?? 0);
+    const old = before.replicasAt(before.indexOf(end) % before.count);
+    const now = after.replicasAt(after.indexOf(end) % after.count);
+    for (const seat of now) if (!old.includes(seat)) moved += size;
+  }
+  return moved;
 }
 
-interface Path {
-  readonly steps: readonly Step[];
-  readonly start: number;
-  /** -1 if there is no path. */
-  readonly end: number;
-}
+/** Slides the tokens of one ring, round after round. */
+class TokenSlide {
+  readonly #ringOf: (tokens: readonly PlacedToken[]) => RingLoads;
+  readonly #tolerance: number;
+  /** In the order of the ring at the start, whatever passes what. */
+  readonly #tokens: PlacedToken[];
 
-/** Which kind of need the paths settle: of seats with too much, or of seats with too little. */
-type Role = "gives" | "takes";
-
-class TokenFlow {
-  /** How far each token has moved, as a share of the ring; positive towards higher tokens. */
-  readonly shifts: Float64Array;
-
-  readonly #ring: RingLoads;
-  readonly #loads: Float64Array;
-  readonly #lowest: Float64Array;
-  readonly #highest: Float64Array;
-  readonly #budget: number;
-  /** The member on the other side of each token; -1 if a move changes nothing. */
-  readonly #partners: Int32Array;
-  readonly #tokensOf: readonly number[][];
-
-  constructor(ring: RingLoads, { tolerance, budget }: RebalanceRequest) {
-    this.#ring = ring;
-    this.#budget = budget ?? Infinity;
-    this.#loads = ring.loads.slice();
-    // A little inside, so that rounding does not put anybody outside again.
-    const inner = tolerance * 0.98;
-    const bound = (factor: number): Float64Array =>
-      Float64Array.from(ring.seats, ({ weight }) => weight * ring.mean * factor);
-    this.#lowest = bound(1 - inner);
-    this.#highest = bound(1 + inner);
-    this.shifts = new Float64Array(ring.count);
-    this.#partners = Int32Array.from({ length: ring.count }, (_, token) => this.#partnerOf(token));
-    this.#tokensOf = this.#indexTokens();
+  constructor(
+    ringOf: (tokens: readonly PlacedToken[]) => RingLoads,
+    tokens: readonly PlacedToken[],
+    tolerance: number,
+  ) {
+    this.#ringOf = ringOf;
+    this.#tokens = [...tokens];
+    this.#tolerance = tolerance * (1 - INSIDE);
   }
 
-  get moved(): number {
-    return this.shifts.reduce((sum, shift) => sum + Math.abs(shift), 0);
-  }
-
-  get minimum(): number {
-    let tooMuch = 0;
-    let tooLittle = 0;
-    for (let seat = 0; seat < this.#loads.length; seat++) {
-      tooMuch += Math.max(0, -this.#room(seat));
-      tooLittle += Math.max(0, -this.#spare(seat));
-    }
-    return Math.max(tooMuch, tooLittle);
-  }
-
-  run(): void {
-    for (const role of ["gives", "takes"] as const) {
-      while (this.moved < this.#budget && this.#augment(role));
-    }
-  }
-
-  /** How much the seat can take before it has too much; negative if it has too much. */
-  #room(seat: number): number {
-    return (this.#highest[seat] ?? 0) - (this.#loads[seat] ?? 0);
-  }
-
-  /** How much the seat can give before it has too little; negative if it has too little. */
-  #spare(seat: number): number {
-    return (this.#loads[seat] ?? 0) - (this.#lowest[seat] ?? 0);
-  }
-
-  #partnerOf(token: number): number {
-    const here = this.#ring.replicasAt(token);
-    const next = this.#ring.replicasAt((token + 1) % this.#ring.count);
-    return next.find((seat) => !here.includes(seat)) ?? -1;
-  }
-
-  #indexTokens(): number[][] {
-    const tokensOf: number[][] = this.#ring.seats.map(() => []);
-    for (const [token, partner] of this.#partners.entries()) {
-      const owner = this.#ring.ownerAt(token);
-      // A partner exists only if the owner leaves: else the sets are equal or nobody gains.
-      const isValve =
-        partner >= 0 && !this.#ring.replicasAt((token + 1) % this.#ring.count).includes(owner);
-      if (!isValve) continue;
-      must(tokensOf[owner], "tokens of the owner").push(token);
-      must(tokensOf[partner], "tokens of the partner").push(token);
-    }
-    return tokensOf;
-  }
-
-  /** Moves load along the cheapest path from (or to) any seat in need; false if there is none. */
-  #augment(role: Role): boolean {
-    const { steps, start, end } = this.#cheapestPath(role);
-    if (end < 0) return false;
-    let amount = Math.min(this.#need(start, role), this.#absorbs(end, role));
-    for (const step of steps) amount = Math.min(amount, this.#capacity(step.token, step.direction));
-    amount = Math.min(amount, this.#budget - this.moved);
-    if (amount < TINY / 10) return false;
-    for (const { token, direction } of steps) {
-      this.shifts[token] = (this.shifts[token] ?? 0) + direction * amount;
-    }
-    const sign = role === "gives" ? 1 : -1;
-    this.#loads[start] = (this.#loads[start] ?? 0) - sign * amount;
-    this.#loads[end] = (this.#loads[end] ?? 0) + sign * amount;
-    return true;
-  }
-
-  /** How much a seat has to give (or take) to be within the tolerance. */
-  #need(seat: number, role: Role): number {
-    return role === "gives" ? -this.#room(seat) : -this.#spare(seat);
-  }
-
-  /** How much a path that ends here could bring (or fetch). A seat in need is settled in full first. */
-  #absorbs(seat: number, role: Role): number {
-    const need = this.#need(seat, role === "gives" ? "takes" : "gives");
-    if (need > TINY) return need;
-    return role === "gives" ? this.#room(seat) : this.#spare(seat);
-  }
-
-  /** Bellman-Ford with a queue, from all seats in need at once: moves back have negative cost. */
-  #cheapestPath(role: Role): Path {
-    const count = this.#loads.length;
-    const costs = new Float64Array(count).fill(Infinity);
-    const steps: (Step | undefined)[] = Array.from({ length: count });
-    const isQueued = new Uint8Array(count);
-    const queue = [...this.#loads.keys()].filter((seat) => this.#need(seat, role) > TINY);
-    const starts = new Set(queue);
-    for (const seat of queue) costs[seat] = 0;
-    for (let head = 0; head < queue.length && head < ROUNDS_MAX * count; head++) {
-      const seat = queue[head] ?? 0;
-      isQueued[seat] = 0;
-      for (const step of this.#stepsFrom(seat, role)) {
-        const { token, direction, to } = step;
-        const cost = (costs[seat] ?? 0) + this.#cost(token, direction);
-        if (starts.has(to) || cost >= (costs[to] ?? 0) - TINY) continue;
-        costs[to] = cost;
-        steps[to] = step;
-        if (isQueued[to] === 0) queue.push(to);
-        isQueued[to] = 1;
-      }
-    }
-    return this.#traceBack(costs, steps, role);
-  }
-
-  /** All that one move of one token can do to the load of a seat. */
-  *#stepsFrom(seat: number, role: Role): Generator<Step, void, undefined> {
-    for (const token of this.#tokensOf[seat] ?? []) {
-      const isOwner = this.#ring.ownerAt(token) === seat;
-      const to = isOwner ? (this.#partners[token] ?? 0) : this.#ring.ownerAt(token);
-      // To the left an owner gives to its partner, to the right it takes from it.
-      const direction = isOwner === (role === "gives") ? -1 : 1;
-      if (this.#capacity(token, direction) >= TINY) yield { token, direction, from: seat, to };
-    }
-  }
-
-  #traceBack(costs: Float64Array, steps: readonly (Step | undefined)[], role: Role): Path {
-    let end = -1;
+  /** @returns the tokens where they are afterwards, in the order given. */
+  run(budget: number): readonly PlacedToken[] {
+    let left = budget;
     let best = Infinity;
-    for (const [seat, pathCost] of costs.entries()) {
-      if (steps[seat] === undefined || this.#absorbs(seat, role) < TINY) continue;
-      const isInNeed = this.#need(seat, role === "gives" ? "takes" : "gives") > TINY;
-      const cost = pathCost - (isInNeed ? 1 : 0);
-      if (cost >= best) continue;
-      best = cost;
-      end = seat;
+    for (let round = 0; round < ROUNDS_MAX && left > TINY; round++) {
+      // The ring sorts by position and keeps the order of equal ones; so do we.
+      const order = [...this.#tokens.keys()].toSorted((a, b) => this.#at(a) - this.#at(b));
+      const ring = this.#ringOf(order.map((which) => must(this.#tokens[which], "a token")));
+      const { shifts, cost, unsettled } = this.#solve(ring, left);
+      if (cost < TINY || unsettled >= best - TINY) break;
+      for (const [index, which] of order.entries()) this.#shift(which, shifts[index] ?? 0);
+      if (unsettled < TINY) break;
+      left -= cost;
+      best = unsettled;
     }
-    const path: Step[] = [];
-    let start = end;
-    for (let step = steps[end]; step !== undefined; step = steps[start]) {
-      path.push(step);
-      start = step.from;
-      if (path.length > costs.length) return { steps: [], start, end: -1 };
-    }
-    return { steps: path, start, end };
+    return this.#tokens;
   }
 
-  /** Taking a move back earns what it cost. */
-  #cost(token: number, direction: 1 | -1): number {
-    return (this.shifts[token] ?? 0) * direction < -TINY ? -1 : 1;
+  #at(which: number): number {
+    return must(this.#tokens[which], "a token").position;
   }
 
-  /** How far a token may move: not more than it goes back, nor near its neighbour. */
-  #capacity(token: number, direction: 1 | -1): number {
-    const shift = this.shifts[token] ?? 0;
-    if (shift * direction < -TINY) return Math.abs(shift);
-    const gap = this.#ring.sizeAt(direction > 0 ? (token + 1) % this.#ring.count : token);
-    return gap * GAP_SHARE - Math.abs(shift);
+  #shift(which: number, shift: number): void {
+    const { position, seat } = must(this.#tokens[which], "a token");
+    const moved = position + shift;
+    this.#tokens[which] = { position: moved - Math.floor(moved), seat };
   }
+
+  /** Solves the flow, and divides gaps in which two tokens would meet until none do. */
+  #solve(ring: RingLoads, budget: number): FlowResult {
+    const valves = valvesOf(ring);
+    const limits = limitsOf(ring, this.#tolerance);
+    const reach = wholeGaps(ring, GAP_SHARE);
+    const isDivided = new Uint8Array(ring.count);
+    for (let division = 0; ; division++) {
+      const result = new TokenFlow(ring, valves, limits, reach).solve(budget);
+      const hasMet = divideGaps(ring, result.shifts, {
+        reach,
+        isDivided,
+        isLast: division === DIVISIONS_MAX,
+      });
+      if (!hasMet) return result;
+    }
+  }
+}
+
+/** Divides the gaps that two tokens used too much of; true if there were any. */
+function divideGaps(
+  ring: RingLoads,
+  shifts: Float64Array,
+  { reach, isDivided, isLast }: { reach: Reach; isDivided: Uint8Array; isLast: boolean },
+): boolean {
+  let hasMet = false;
+  for (let token = 0; token < ring.count; token++) {
+    const before = (token === 0 ? ring.count : token) - 1;
+    const room = ring.sizeAt(token) * GAP_SHARE;
+    const [fromLeft, fromRight] = [
+      Math.max(0, shifts[before] ?? 0),
+      Math.max(0, -(shifts[token] ?? 0)),
+    ];
+    const meets = fromLeft > 0 && fromRight > 0 && fromLeft + fromRight > room * (1 + INSIDE);
+    hasMet ||= meets;
+    if (isDivided[token] === 1 || !(meets || isLast)) continue;
+    isDivided[token] = 1;
+    const share = meets ? fromLeft / (fromLeft + fromRight) : 0.5;
+    reach.right[before] = room * share;
+    reach.left[token] = room * (1 - share);
+  }
+  return hasMet;
 }
