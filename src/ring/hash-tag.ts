@@ -5,7 +5,9 @@
 
 /** The bytes of a key that are hashed, as a range of the key. */
 export interface TaggedPart {
+  /** Index in the key of the first byte. */
   readonly start: number;
+  /** Index after the last byte; equal to the start where the tag is empty. */
   readonly end: number;
 }
 

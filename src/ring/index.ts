@@ -44,6 +44,7 @@ export {
   type HashPartitioner,
   type Partitioner,
   PartitionerError,
+  type SampledShare,
   sampledOwnership,
 } from "./partitioner.ts";
 export {

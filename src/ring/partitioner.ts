@@ -16,7 +16,9 @@ import type { TokenOrder } from "./range.ts";
 
 /** A name or an option of a partitioner that nothing can be made of. */
 export class PartitionerError extends Error {
+  /** The name or the option as it was given. */
   readonly value: string;
+  /** What would have been right, as the message says it: "one of ...". */
   readonly expected: string;
 
   constructor(value: string, expected: string) {
@@ -66,6 +68,14 @@ export interface HashPartitioner extends Partitioner<bigint> {
   ownership(tokens: Iterable<bigint>): ReadonlyMap<bigint, number>;
 }
 
+/** What `sampledOwnership` found of one token. */
+export interface SampledShare<T> {
+  /** One of the given tokens. */
+  readonly token: T;
+  /** The share of the samples in the range that it ends, 0 to 1. */
+  readonly share: number;
+}
+
 /**
  * Ownership on a ring without width: the share of the samples in each token's range. Without any
  * sample every share is 0.
@@ -76,7 +86,7 @@ export function sampledOwnership<T>(
   order: TokenOrder<T>,
   tokens: readonly T[],
   samples: readonly T[],
-): readonly { readonly token: T; readonly share: number }[] {
+): readonly SampledShare<T>[] {
   const sorted = tokens.toSorted((a, b) => order.compare(a, b));
   const counts = sorted.map(() => 0);
   for (const sample of samples) {

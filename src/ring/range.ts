@@ -16,6 +16,7 @@
 
 /** How a partitioner orders its tokens, and the least of them. */
 export interface TokenOrder<T> {
+  /** Lies before every token of a key and bounds the ring: a range may start or end there. */
   readonly minimum: T;
   /** Negative, zero or positive, as `a` lies before, at or after `b`. */
   compare(a: T, b: T): number;
@@ -23,7 +24,9 @@ export interface TokenOrder<T> {
 
 /** The tokens after `start` up to and including `end`. */
 export interface TokenRange<T = bigint> {
+  /** Excluded: it ends the range before, in ring order. */
   readonly start: T;
+  /** Included. Equal to the start when the range is the whole ring. */
   readonly end: T;
 }
 

@@ -26,9 +26,11 @@ const INSERTION_SORT_MAX = 16;
 
 /** The sorted tokens of a ring; immutable. See the head of this file. */
 export class TokenIndex {
+  /** How many tokens there are, each repeat counted. */
   readonly size: number;
   /** Sorted with `lo`; int32 halves. */
   readonly hi: Int32Array;
+  /** The low halves, at the same places; uint32. */
   readonly lo: Uint32Array;
   /** The list that the token at this index came from. */
   readonly owners: Int32Array;

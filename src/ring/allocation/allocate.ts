@@ -18,17 +18,34 @@ import { evenTokens } from "./even.ts";
 
 /** How tokens are chosen. `explicit` brings its own list (`initialToken`). */
 export type AllocationStrategy =
-  | { readonly kind: "explicit"; readonly tokens: readonly bigint[] }
+  | {
+      /** Those that the operator lists. */
+      readonly kind: "explicit";
+      /** As many as the request asks for, in any order; none of them owned. */
+      readonly tokens: readonly bigint[];
+    }
   | {
       /** Slot `slot` of `slots` evenly spaced members; see `evenTokens`. */
       readonly kind: "even";
+      /** Which of the slots this member takes, from 0. */
       readonly slot: number;
+      /** How many members the even ring has when it is complete. */
       readonly slots: number;
+      /** Added to each token, so that datacenters do not share tokens; 0 if missing. */
       readonly offset?: bigint | undefined;
     }
-  | { readonly kind: "random" }
-  | { readonly kind: "cassandra" }
-  | { readonly kind: "balanced" };
+  | {
+      /** Drawn, and drawn again while somebody owns them. */
+      readonly kind: "random";
+    }
+  | {
+      /** Cassandra's ReplicationAwareTokenAllocator, or NoReplication where it takes that one. */
+      readonly kind: "cassandra";
+    }
+  | {
+      /** Our own, which balances for weights and for any number of racks. */
+      readonly kind: "balanced";
+    };
 
 /**
  * @returns `tokenCount` distinct tokens that nobody in the cluster owns, ascending.

@@ -7,11 +7,15 @@ import type { TokenSpace } from "./token-space.ts";
 
 /** A member that owns tokens: everything the allocators look at. */
 export interface RingMember {
+  /** Unique in the ring; only compared, so any text will do. */
   readonly id: string;
+  /** The datacenter, by the name that a `network` replication uses. */
   readonly dc: string;
+  /** What fails together within the datacenter; racks of other datacenters may have the same name. */
   readonly rack: string;
   /** Relative capacity, above 0. A member of weight 2 should hold twice the data of one of weight 1. */
   readonly weight: number;
+  /** Tokens of the ring's space, in any order; owned by nobody else. */
   readonly tokens: readonly bigint[];
 }
 
@@ -23,17 +27,32 @@ export type JoiningMember = Omit<RingMember, "tokens">;
  * datacenter; `simple` is SimpleStrategy, which ignores datacenters and racks.
  */
 export type BalancedReplication =
-  | { readonly kind: "network"; readonly rf: Readonly<Record<string, number>> }
-  | { readonly kind: "simple"; readonly rf: number };
+  | {
+      /** Replicas are counted by datacenter and spread over racks. */
+      readonly kind: "network";
+      /** Replicas by datacenter; a datacenter that is not named keeps none. */
+      readonly rf: Readonly<Record<string, number>>;
+    }
+  | {
+      /** The next distinct members, wherever they are. */
+      readonly kind: "simple";
+      /** Replicas in the whole ring. */
+      readonly rf: number;
+    };
 
 /** What every strategy is asked. */
 export interface AllocationRequest {
+  /** The ring of the partitioner: its bounds and its arithmetic. */
   readonly space: TokenSpace;
   /** Normal and joining members of the cluster, in the order in which they joined. */
   readonly members: readonly RingMember[];
+  /** Whom the tokens are for; not one of `members`. */
   readonly joining: JoiningMember;
+  /** How many tokens it should own, 1 to TOKENS_PER_MEMBER_MAX. */
   readonly tokenCount: number;
+  /** What the load of a member is computed for. */
   readonly replication: BalancedReplication;
+  /** All chance comes from here: the same source and request give the same tokens. */
   readonly rng: Uint32Source;
 }
 
@@ -51,6 +70,7 @@ export type AllocationErrorCode =
 
 /** A request that no tokens can be given for. The message shows the value and what would be right. */
 export class AllocationError extends Error {
+  /** Which part of the request was wrong. */
   readonly code: AllocationErrorCode;
 
   constructor(code: AllocationErrorCode, message: string) {

@@ -10,11 +10,15 @@ import type { TokenSpace } from "./token-space.ts";
 
 /** The ring to generate tokens for, as the options of Cassandra's `generatetokens` describe it. */
 export interface OfflineRing {
+  /** The ring of the partitioner (`--partitioner`). */
   readonly space: TokenSpace;
+  /** The replication factor of the one datacenter (`--rf`); at most the number of members. */
   readonly rf: number;
+  /** Tokens of each member (`--tokens`). */
   readonly tokenCount: number;
   /** How many members each rack gets. */
   readonly membersPerRack: readonly number[];
+  /** Where strategies that draw tokens draw from; unused by those that compute them. */
   readonly rng: Uint32Source;
   /** The strategy; Cassandra's own by default. */
   readonly allocate?: ((request: AllocationRequest) => bigint[]) | undefined;

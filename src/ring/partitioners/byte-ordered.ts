@@ -13,6 +13,7 @@ import { middleOf } from "./middle.ts";
 export class ByteOrderedPartitioner implements Partitioner<Uint8Array> {
   readonly name = "ByteOrderedPartitioner";
   readonly preservesOrder = true;
+  /** No bytes: the token of the empty key, before every other. */
   readonly minimum: Uint8Array = new Uint8Array(0);
 
   compare(a: Uint8Array, b: Uint8Array): number {

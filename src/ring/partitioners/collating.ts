@@ -28,6 +28,7 @@ const BASE: bigint = BigInt(ALPHABET.length);
 export class CollatingOrderPreservingPartitioner implements Partitioner<string> {
   readonly name = "CollatingOrderPreservingPartitioner";
   readonly preservesOrder = true;
+  /** The empty text; none collates before it. */
   readonly minimum = "";
   readonly #collator: Intl.Collator = new Intl.Collator("en-US");
 

@@ -35,6 +35,7 @@ export interface DynomiteOptions {
 export class DynomitePartitioner implements HashPartitioner {
   readonly name: string;
   readonly preservesOrder = false;
+  /** An ordinary token, which keys have and members may own: this ring has no reserved one. */
   readonly minimum = 0n;
   readonly maximum: bigint = RING_SIZE - 1n;
   readonly #ring: PlainRing = new PlainRing(RING_SIZE);

@@ -18,6 +18,7 @@ const HALF_UNIT = 0x8000;
 export class OrderPreservingPartitioner implements Partitioner<string> {
   readonly name = "OrderPreservingPartitioner";
   readonly preservesOrder = true;
+  /** The empty text: the token of the empty key, before every other. */
   readonly minimum = "";
 
   compare(a: string, b: string): number {

@@ -19,6 +19,7 @@ const RING_SIZE = 2n ** 127n;
 export class RandomPartitioner implements HashPartitioner {
   readonly name = "RandomPartitioner";
   readonly preservesOrder = false;
+  /** Below the tokens of all keys; that of the empty key only, and no member may own it. */
   readonly minimum: bigint = -1n;
   readonly maximum: bigint = RING_SIZE;
   readonly #md5: Md5 = new Md5();

@@ -27,6 +27,7 @@ const CLOSE = 0x7d;
 export class RedisSlotPartitioner implements HashPartitioner {
   readonly name = "RedisSlotPartitioner";
   readonly preservesOrder = false;
+  /** Slot 0, an ordinary slot: this ring has no reserved token. */
   readonly minimum = 0n;
   readonly maximum: bigint = BigInt(SLOTS - 1);
   readonly #ring: PlainRing = new PlainRing(BigInt(SLOTS));
