@@ -2,14 +2,18 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { silentLogger } from "../../model/deps.ts";
-import { eventLoopClock, runEngineSuite } from "../engine.suite.ts";
+import { runDropSuite } from "../drop.suite.ts";
+import { type EngineFixture, eventLoopClock, runEngineSuite } from "../engine.suite.ts";
 import { LmdbEngine } from "./lmdb-engine.ts";
 
-runEngineSuite("lmdb engine", () => {
+function makeFixture(): EngineFixture {
   const directory = mkdtempSync(join(tmpdir(), "dynaring-lmdb-"));
   return {
     make: () => new LmdbEngine({ clock: eventLoopClock, logger: silentLogger }, { directory }),
     run: (promise) => promise,
     dispose: () => rmSync(directory, { recursive: true, force: true }),
   };
-});
+}
+
+runEngineSuite("lmdb engine", makeFixture);
+runDropSuite("lmdb engine", makeFixture);

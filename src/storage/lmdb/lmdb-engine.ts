@@ -4,7 +4,8 @@
  * LMDB is a copy-on-write tree in a memory map: reads are cheap, snapshots free, a crash leads back to
  * the last synced state; small random commits are dear. So puts are collected and committed in
  * one transaction after another (turn-commit.ts), by a thread of the library; until a put is
- * committed, reads and scans find it in the collection. Counts for `stats` are kept in the same
+ * committed, reads and scans find it in the collection. Drops go the same way, in steps
+ * (lmdb-drop.ts). Counts for `stats` are kept in the same
  * transactions as the cells.
  */
 import { statSync } from "node:fs";
@@ -22,6 +23,7 @@ import {
   type PutSink,
   type RangeScan,
   type RecoveryReport,
+  type SpanMeasure,
   type StorageEngine,
   type StoredCell,
   type TokenSpan,
@@ -32,6 +34,7 @@ import {
   COLLISIONS_MAX,
   type CellAddress,
   asBuffer,
+  decodeAddress,
   decodeHead,
   decodeValue,
   encodeKey,
@@ -39,7 +42,8 @@ import {
   isLongKey,
   isValueOf,
 } from "./lmdb-format.ts";
-import { LmdbScan, type StoredEntry } from "./lmdb-scan.ts";
+import { LmdbDrop } from "./lmdb-drop.ts";
+import { LmdbScan, type StoredEntry, type UncommittedEntry, stretchesOf } from "./lmdb-scan.ts";
 import { TurnCommit } from "./turn-commit.ts";
 
 export interface LmdbEngineDeps {
@@ -69,6 +73,7 @@ const DEFAULTS = {
 };
 
 const DATA_FILE = "data.mdb";
+const ENTRIES_MEASURED_AT_ONCE = 1000;
 const COUNTS_KEY = Buffer.from("counts");
 /** What the package has and its types lack. */
 type Root = RootDatabase<Buffer, Buffer> & {
@@ -90,10 +95,13 @@ export class LmdbEngine implements StorageEngine {
   readonly #commit: TurnCommit;
   #root: Root | undefined;
   #cells: Database<Buffer, Buffer> | undefined;
-  /** Puts for the next transaction, by their LMDB key as a latin1 string. */
-  #collected = new Map<string, StoredEntry>();
+  /** Puts and removals for the next transaction, by their LMDB key as a latin1 string. */
+  #collected = new Map<string, UncommittedEntry>();
   /** Those of the transaction that is being committed. */
-  #committing = new Map<string, StoredEntry>();
+  #committing = new Map<string, UncommittedEntry>();
+  /** Under way, the oldest first. */
+  #drops: readonly LmdbDrop[] = [];
+  #onDropsEnd: (() => void) | undefined;
   #collectedBytes = 0;
   #counts: Counts = { cells: 0, tombstones: 0, liveBytes: 0 };
   #openScans = 0;
@@ -149,8 +157,12 @@ export class LmdbEngine implements StorageEngine {
     const present = found === undefined ? undefined : decodeHead(found);
     const ranked = { ...write, isTombstone, contentHash: hash };
     if (present === undefined || compareCells(ranked, present) > 0) {
-      this.#collect(key, encodeValue(write, hash));
-      this.#count(write, present);
+      const replaced = this.#held(key);
+      if (replaced !== undefined) this.#count({ key, value: replaced }, -1);
+      const entry = { key, value: encodeValue(write, hash) };
+      this.#collect(entry);
+      this.#count(entry, 1);
+      for (const drop of this.#drops) drop.notePut(key);
     }
     this.#commit.acknowledge(durability, sink);
   }
@@ -176,15 +188,49 @@ export class LmdbEngine implements StorageEngine {
   }
 
   scan(keyspaceId: number, span: TokenSpan, options: { readonly values: boolean }): RangeScan {
-    this.#openScans++;
-    const deps = {
-      cells: this.#cellsDatabase(),
-      // The snapshot of LMDB has the committed ones only, and may or may not have those under way.
-      uncommitted: new Map([...this.#committing, ...this.#collected]).values(),
-      check: this.#checked,
-      onClose: () => this.#openScans--,
+    return this.#scan(keyspaceId, span, options.values);
+  }
+
+  drop(keyspaceId: number, span: TokenSpan, sink: PutSink): void {
+    const refusal = this.#phaseRefusal() ?? this.#commit.refusal;
+    if (refusal !== undefined) {
+      sink.putFailed(refusal);
+      return;
+    }
+    const drop = new LmdbDrop(
+      {
+        entries: this.#scan(keyspaceId, span, false),
+        remove: (entry) => {
+          this.#collect({ key: entry.key, value: undefined });
+          this.#count(entry, -1);
+        },
+        commit: (done) => {
+          const putFailed: PutSink["putFailed"] = done;
+          this.#commit.acknowledge("interval", { stored: () => done(undefined), putFailed });
+        },
+        onEnd: (error) => {
+          this.#drops = this.#drops.filter((other) => other !== drop);
+          if (error === undefined) this.#commit.acknowledge("fsync", sink);
+          else sink.putFailed(error);
+          if (this.#drops.length === 0) this.#onDropsEnd?.();
+        },
+      },
+      stretchesOf(keyspaceId, span),
+    );
+    this.#drops = [...this.#drops, drop];
+    drop.start();
+  }
+
+  measure(keyspaceId: number, span: TokenSpan): SpanMeasure {
+    const scan = this.#scan(keyspaceId, span, false);
+    let [cells, bytes] = [0, 0];
+    const count = (entry: StoredEntry): void => {
+      cells++;
+      bytes += cellBytes(entry);
     };
-    return new LmdbScan(deps, { keyspaceId, span, values: options.values });
+    while (scan.nextEntries(ENTRIES_MEASURED_AT_ONCE, count) > 0);
+    scan.close();
+    return { cells, bytes };
   }
 
   async sync(): Promise<void> {
@@ -210,6 +256,11 @@ export class LmdbEngine implements StorageEngine {
   async close(): Promise<void> {
     if (this.#phase !== "open") return;
     this.#phase = "closing";
+    if (this.#drops.length > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onDropsEnd = resolve;
+      });
+    }
     await new Promise<void>((resolve) => {
       this.#commit.stop(resolve);
     });
@@ -217,10 +268,28 @@ export class LmdbEngine implements StorageEngine {
     await this.#opened().close();
   }
 
+  #scan(keyspaceId: number, span: TokenSpan, values: boolean): LmdbScan {
+    this.#openScans++;
+    const hiding = this.#drops.map((drop) => drop.hidesNow());
+    const deps = {
+      cells: this.#cellsDatabase(),
+      // The snapshot of LMDB has the committed ones only, and may or may not have those under way.
+      uncommitted: new Map([...this.#committing, ...this.#collected]).values(),
+      isHidden: (key: Buffer) => hiding.some((hides) => hides(key)),
+      check: this.#checked,
+      onClose: () => this.#openScans--,
+    };
+    return new LmdbScan(deps, { keyspaceId, span, values });
+  }
+
+  #phaseRefusal(): StorageError | undefined {
+    if (this.#phase === "open") return undefined;
+    return new StorageError("CLOSED", `the store is not open, it is ${this.#phase}`);
+  }
+
   #refusal(write: CellWrite): StorageError | undefined {
-    if (this.#phase !== "open") {
-      return new StorageError("CLOSED", `the store is not open, it is ${this.#phase}`);
-    }
+    const notOpen = this.#phaseRefusal();
+    if (notOpen !== undefined) return notOpen;
     const { keyBytesMax, valueBytesMax } = this.#options;
     const valueBytes = write.value?.length ?? 0;
     if (write.key.length > keyBytesMax) {
@@ -250,6 +319,11 @@ export class LmdbEngine implements StorageEngine {
   }
 
   #lookUp(key: Buffer): Buffer | undefined {
+    return this.#drops.some((drop) => drop.hides(key)) ? undefined : this.#held(key);
+  }
+
+  /** What stands under the key, and be it dropped but not removed yet. */
+  #held(key: Buffer): Buffer | undefined {
     if (this.#collected.size + this.#committing.size > 0) {
       const name = key.toString("latin1");
       const waiting = this.#collected.get(name) ?? this.#committing.get(name);
@@ -259,22 +333,17 @@ export class LmdbEngine implements StorageEngine {
     return found === undefined ? undefined : asBuffer(found);
   }
 
-  #collect(key: Buffer, value: Buffer): void {
-    this.#collected.set(key.toString("latin1"), { key, value });
-    this.#collectedBytes += key.length + value.length;
+  #collect(entry: UncommittedEntry): void {
+    this.#collected.set(entry.key.toString("latin1"), entry);
+    this.#collectedBytes += entry.key.length + (entry.value?.length ?? 0);
   }
 
-  #count(write: CellWrite, replaced: CellHead | undefined): void {
+  /** Enters a cell into the counts, or takes it out. */
+  #count(entry: StoredEntry, sign: 1 | -1): void {
     const counts = this.#counts;
-    if (replaced === undefined) {
-      counts.cells++;
-      counts.liveBytes += write.key.length;
-    } else {
-      counts.liveBytes -= replaced.valueBytes;
-      if (replaced.isTombstone) counts.tombstones--;
-    }
-    counts.liveBytes += write.value?.length ?? 0;
-    if (write.value === undefined) counts.tombstones++;
+    counts.cells += sign;
+    counts.liveBytes += sign * cellBytes(entry);
+    if (decodeHead(entry.value).isTombstone) counts.tombstones += sign;
   }
 
   #commitCollected(done: (error: Error | undefined) => void): void {
@@ -285,7 +354,9 @@ export class LmdbEngine implements StorageEngine {
     this.#collectedBytes = 0;
     // Everything put in one turn of the event loop becomes one transaction.
     let lastPut: Promise<boolean> | undefined;
-    for (const { key, value } of this.#committing.values()) lastPut = cells.put(key, value);
+    for (const { key, value } of this.#committing.values()) {
+      lastPut = value === undefined ? cells.remove(key) : cells.put(key, value);
+    }
     const countsPut = root.put(COUNTS_KEY, Buffer.from(JSON.stringify(this.#counts)));
     Promise.all([lastPut, countsPut]).then(
       () => {
@@ -326,4 +397,9 @@ export class LmdbEngine implements StorageEngine {
   #cellsDatabase(): Database<Buffer, Buffer> {
     return must(this.#cells, "the store is open");
   }
+}
+
+/** Bytes of key and value. */
+function cellBytes({ key, value }: StoredEntry): number {
+  return decodeAddress(key, value).key.length + decodeHead(value).valueBytes;
 }

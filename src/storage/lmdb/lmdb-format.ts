@@ -7,8 +7,8 @@
  * LMDB's keys end at 1978 bytes and ours at 64 KiB. A key longer than 1900 bytes is stored under its first
  * 1900 bytes, a 64-bit hash of the whole and a counter; the whole key stands in the value. If
  * two such keys collide, the second gets the next counter: looking one up goes through the counters
- * until the whole key fits or nothing is there. That works because cells are never removed. Keys
- * up to 1900 bytes cannot be mixed up with it, because what follows the token is longer.
+ * until the whole key fits or nothing is there. That works because cells are removed only together
+ * with all others of their token. Keys up to 1900 bytes cannot be mixed up with it, because what follows the token is longer.
  *
  * Value: f64 timestamp, f64 expiry, u32 writer, u32 content hash, u32 length of the whole key or 0,
  * u8 1 for a tombstone, then the whole key if it is long, then the value.

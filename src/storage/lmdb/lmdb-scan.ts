@@ -13,9 +13,23 @@ export interface StoredEntry {
   readonly value: Buffer;
 }
 
+/** An entry that is not in the database yet, or, without value, is going to leave it. */
+export interface UncommittedEntry {
+  readonly key: Buffer;
+  readonly value: Buffer | undefined;
+}
+
+/** LMDB keys from `start` up to `end`, which is excluded. */
+export interface Stretch {
+  readonly start: Buffer;
+  readonly end: Buffer;
+}
+
 export interface LmdbScanDeps {
   readonly cells: Database<Buffer, Buffer>;
-  readonly uncommitted: Iterable<StoredEntry>;
+  readonly uncommitted: Iterable<UncommittedEntry>;
+  /** Whether the entry under an LMDB key is one that was dropped before the scan was opened. */
+  readonly isHidden: (key: Buffer) => boolean;
   /** The cell with its value, checked. */
   readonly check: (encoded: Buffer) => StoredCell;
   readonly onClose: () => void;
@@ -27,14 +41,14 @@ export interface LmdbScanOptions {
   readonly values: boolean;
 }
 
-/** A stretch of LMDB keys that is still to be visited. */
-interface Stretch {
+/** A stretch that is still to be visited. */
+interface Remainder {
   start: Buffer;
   isStartIncluded: boolean;
   /** Excluded. */
   readonly end: Buffer;
   /** The uncommitted entries in it that are still to come, the next one last. */
-  readonly uncommitted: StoredEntry[];
+  readonly uncommitted: UncommittedEntry[];
 }
 
 export class LmdbScan implements RangeScan {
@@ -42,7 +56,7 @@ export class LmdbScan implements RangeScan {
   readonly #options: LmdbScanOptions;
   readonly #transaction: ReturnType<Database<Buffer, Buffer>["useReadTransaction"]>;
   /** What is left of the span: two stretches if it wraps. */
-  readonly #stretches: Stretch[];
+  readonly #remainders: Remainder[];
   #isOpen = true;
 
   constructor(deps: LmdbScanDeps, options: LmdbScanOptions) {
@@ -50,25 +64,31 @@ export class LmdbScan implements RangeScan {
     this.#options = options;
     this.#transaction = deps.cells.useReadTransaction();
     const uncommitted = [...deps.uncommitted].sort((a, b) => Buffer.compare(b.key, a.key));
-    this.#stretches = stretchesOf(options.keyspaceId, options.span).map(([start, end]) => ({
-      start,
+    this.#remainders = stretchesOf(options.keyspaceId, options.span).map((stretch) => ({
+      ...stretch,
       isStartIncluded: true,
-      end,
-      uncommitted: uncommitted.filter(
-        ({ key }) => Buffer.compare(key, start) >= 0 && Buffer.compare(key, end) < 0,
-      ),
+      uncommitted: uncommitted.filter(({ key }) => isWithin([stretch], key)),
     }));
   }
 
   next(limit: number, visit: (cell: ScannedCell) => void): number {
+    return this.nextEntries(limit, (entry) => {
+      const { tokenHi, tokenLo, key } = decodeAddress(entry.key, entry.value);
+      if (this.#options.values) visit({ ...this.#deps.check(entry.value), tokenHi, tokenLo, key });
+      else visit({ ...decodeHead(entry.value), tokenHi, tokenLo, key, value: undefined });
+    });
+  }
+
+  /** As `next`, with the entries as they are stored. */
+  nextEntries(limit: number, visit: (entry: StoredEntry) => void): number {
     let count = 0;
     while (this.#isOpen && count < limit) {
-      const stretch = this.#stretches[0];
-      if (stretch === undefined) break;
+      const remainder = this.#remainders[0];
+      if (remainder === undefined) break;
       const wanted = limit - count;
-      const visited = this.#visitStretch(stretch, wanted, visit);
+      const visited = this.#visitRemainder(remainder, wanted, visit);
       count += visited;
-      if (visited < wanted) this.#stretches.shift();
+      if (visited < wanted) this.#remainders.shift();
     }
     return count;
   }
@@ -80,52 +100,65 @@ export class LmdbScan implements RangeScan {
     this.#deps.onClose();
   }
 
-  #visitStretch(stretch: Stretch, limit: number, visit: (cell: ScannedCell) => void): number {
-    const range = this.#deps.cells.getRange({
-      start: stretch.start,
-      exclusiveStart: !stretch.isStartIncluded,
-      end: stretch.end,
-      limit,
-      transaction: this.#transaction,
-    });
-    const stored = [...range].map(({ key, value }) => ({
-      key: asBuffer(key),
-      value: asBuffer(value),
-    }));
+  /** Fewer than `limit` only at its end. */
+  #visitRemainder(
+    remainder: Remainder,
+    limit: number,
+    visit: (entry: StoredEntry) => void,
+  ): number {
     let visited = 0;
-    for (let at = 0; visited < limit; visited++) {
-      const committed = stored[at];
-      const uncommitted = stretch.uncommitted.at(-1);
-      const entry = firstOf(committed, uncommitted);
-      if (entry === undefined) break;
-      const isBoth = committed !== undefined && entry.key.equals(committed.key);
-      if (entry === committed || isBoth) at++;
-      if (entry === uncommitted) stretch.uncommitted.pop();
-      stretch.start = entry.key;
-      stretch.isStartIncluded = false;
-      this.#visit(entry, visit);
+    while (visited < limit) {
+      const wanted = limit - visited;
+      const stored = this.#query(remainder, wanted);
+      let at = 0;
+      for (let taken = 0; taken < wanted; taken++) {
+        const committed = stored[at];
+        const uncommitted = remainder.uncommitted.at(-1);
+        const entry = firstOf(committed, uncommitted);
+        if (entry === undefined) return visited;
+        const { key, value } = entry;
+        const isBoth = committed !== undefined && key.equals(committed.key);
+        if (entry === committed || isBoth) at++;
+        if (entry === uncommitted) remainder.uncommitted.pop();
+        remainder.start = key;
+        remainder.isStartIncluded = false;
+        if (value === undefined || this.#deps.isHidden(key)) continue;
+        visited++;
+        visit({ key, value });
+      }
     }
     return visited;
   }
 
-  #visit({ key: encodedKey, value }: StoredEntry, visit: (cell: ScannedCell) => void): void {
-    const { tokenHi, tokenLo, key } = decodeAddress(encodedKey, value);
-    if (this.#options.values) visit({ ...this.#deps.check(value), tokenHi, tokenLo, key });
-    else visit({ ...decodeHead(value), tokenHi, tokenLo, key, value: undefined });
+  #query(remainder: Remainder, limit: number): StoredEntry[] {
+    const range = this.#deps.cells.getRange({
+      start: remainder.start,
+      exclusiveStart: !remainder.isStartIncluded,
+      end: remainder.end,
+      limit,
+      transaction: this.#transaction,
+    });
+    return [...range].map(({ key, value }) => ({ key: asBuffer(key), value: asBuffer(value) }));
   }
 }
 
 /** The one with the lesser key; of equal ones the uncommitted. */
 function firstOf(
   committed: StoredEntry | undefined,
-  uncommitted: StoredEntry | undefined,
-): StoredEntry | undefined {
+  uncommitted: UncommittedEntry | undefined,
+): UncommittedEntry | undefined {
   if (committed === undefined || uncommitted === undefined) return committed ?? uncommitted;
   return Buffer.compare(committed.key, uncommitted.key) < 0 ? committed : uncommitted;
 }
 
-/** First key and key behind the last of the one or two stretches of a span. */
-function stretchesOf(keyspaceId: number, span: TokenSpan): [Buffer, Buffer][] {
+export function isWithin(stretches: readonly Stretch[], key: Buffer): boolean {
+  return stretches.some(
+    ({ start, end }) => Buffer.compare(key, start) >= 0 && Buffer.compare(key, end) < 0,
+  );
+}
+
+/** The one or two stretches of a span. */
+export function stretchesOf(keyspaceId: number, span: TokenSpan): Stretch[] {
   const first = encodeToken(keyspaceId, -0x8000_0000, 0);
   // Behind all of the keyspace: its number, the highest token, and more than any key has.
   const behindAll = Buffer.concat([
@@ -136,10 +169,10 @@ function stretchesOf(keyspaceId: number, span: TokenSpan): [Buffer, Buffer][] {
   const afterEnd = behind(keyspaceId, span.endHi, span.endLo) ?? behindAll;
   const isWrapping =
     span.startHi > span.endHi || (span.startHi === span.endHi && span.startLo >= span.endLo);
-  if (!isWrapping) return [[afterStart, afterEnd]];
+  if (!isWrapping) return [{ start: afterStart, end: afterEnd }];
   return [
-    [afterStart, behindAll],
-    [first, afterEnd],
+    { start: afterStart, end: behindAll },
+    { start: first, end: afterEnd },
   ];
 }
 

@@ -33,9 +33,6 @@ export function comparePlaces(a: Place, b: Place): number {
   return a.segmentId === b.segmentId ? a.offset - b.offset : a.segmentId - b.segmentId;
 }
 
-/** Segments are numbered from 1. */
-const NO_SEGMENT = 0;
-
 interface KeptState {
   readonly slot: number;
   readonly replacedAt: number;
@@ -130,7 +127,6 @@ export class Cells {
     const slots = this.#slots;
     this.#replace(slot, birth);
     slots.setDouble(slot, field.BIRTH, birth);
-    slots.setWord(slot, field.SEGMENT, NO_SEGMENT);
     slots.markDropped(slot);
     this.#dropped++;
   }

@@ -1,48 +1,34 @@
 /**
- * Crash histories: random puts, reads, scans, merges and snapshots on the simulated disk, interrupted by
+ * Crash histories: random puts, drops, reads, scans, merges and snapshots on the simulated disk, interrupted by
  * power failures, deaths of the process, full disks and failed syncs; everything compared with a model
- * that is a Map.
+ * (crash-model.suite.ts).
  *
  * What is checked (invariants I3 and I5):
- * - While the engine lives, a cell is the winner of all puts that it did not refuse.
+ * - While the engine lives, a cell is the winner of all puts since it was dropped that it did not
+ *   refuse.
  * - A scan shows the cells of its opening.
  * - After a crash a cell is no older than the newest put acknowledged at `fsync` (for the death of the
- *   process alone: at `interval`), and it is one that was put, byte for byte.
+ *   process alone: at `interval`), and it is one that was put, byte for byte. A drop between them
+ *   excuses what was put before it; one that was acknowledged forbids it.
  * - What was found when opening is as good as acknowledged at `fsync`.
  */
 import type { Durability } from "../../model/consistency.ts";
 import { silentLogger } from "../../model/deps.ts";
 import { SimulatedDisk } from "../../sim/simulated-disk.ts";
 import { SeededRng, randomBelow, randomChoice } from "../../util/random.ts";
-import { contentHash } from "../content-hash.ts";
-import type { CellWrite, RangeScan, ScannedCell } from "../engine.ts";
-import { compareCells } from "../merge-order.ts";
+import type { CellWrite, RangeScan, ScannedCell, TokenSpan } from "../engine.ts";
 import { VirtualClock } from "../virtual-clock.suite.ts";
+import {
+  type ModelCell,
+  ModelKey,
+  describe,
+  isSame,
+  modelOf,
+  modelOfCell,
+  newer,
+} from "./crash-model.suite.ts";
 import { LogEngine } from "./log-engine.ts";
 import type { LogEngineOptions } from "./options.ts";
-
-/** One version of a cell as the model keeps it. */
-interface ModelCell {
-  readonly timestamp: number;
-  readonly writer: number;
-  readonly isTombstone: boolean;
-  readonly contentHash: number;
-  readonly expiresAtMs: number;
-  readonly value: string | undefined;
-}
-
-interface ModelKey {
-  readonly keyspaceId: number;
-  readonly tokenHi: number;
-  readonly tokenLo: number;
-  readonly key: Uint8Array;
-  readonly attempts: ModelCell[];
-  current: ModelCell | undefined;
-  /** The newest that must survive the death of the process. */
-  written: ModelCell | undefined;
-  /** The newest that must survive power failure. */
-  synced: ModelCell | undefined;
-}
 
 interface OpenScan {
   readonly scan: RangeScan;
@@ -63,6 +49,9 @@ export interface HistoryCounts {
   bytesDropped: number;
   fullDisk: number;
   readOnly: number;
+  storedDrops: number;
+  failedDrops: number;
+  unfinishedDrops: number;
 }
 
 export function emptyCounts(): HistoryCounts {
@@ -77,6 +66,9 @@ export function emptyCounts(): HistoryCounts {
     bytesDropped: 0,
     fullDisk: 0,
     readOnly: 0,
+    storedDrops: 0,
+    failedDrops: 0,
+    unfinishedDrops: 0,
   };
 }
 
@@ -96,11 +88,14 @@ class CrashHistory {
   #clock = new VirtualClock();
   readonly #options: Partial<LogEngineOptions>;
   readonly #keys: readonly ModelKey[];
+  /** Drops among a hundred steps. */
+  readonly #dropShare: number;
   #disk: SimulatedDisk;
   #engine: LogEngine;
   #scans: OpenScan[] = [];
   #timestamp = 1;
   #incarnation = 0;
+  #unfinishedDrops = 0;
   #failure: Error | undefined;
 
   constructor(seed: number, counts: HistoryCounts) {
@@ -126,16 +121,15 @@ class CrashHistory {
       snapshotStepBytes: 200,
       replayChunkBytes: 4096,
     };
-    this.#keys = Array.from({ length: 2 + this.#below(10) }, (_, number) => ({
-      keyspaceId: number % 2,
-      tokenHi: (number >> 2) - 1,
-      tokenLo: number % 3,
-      key: new Uint8Array(number * 7).fill(number),
-      attempts: [],
-      current: undefined,
-      written: undefined,
-      synced: undefined,
-    }));
+    const makeKey = (_: unknown, number: number): ModelKey =>
+      new ModelKey({
+        keyspaceId: number % 2,
+        tokenHi: (number >> 2) - 1,
+        tokenLo: number % 3,
+        key: new Uint8Array(number * 7).fill(number),
+      });
+    this.#keys = Array.from({ length: 2 + this.#below(10) }, makeKey);
+    this.#dropShare = this.#below(2) * this.#below(12);
     this.#engine = this.#newEngine();
   }
 
@@ -154,11 +148,16 @@ class CrashHistory {
   }
 
   #step(): void {
+    if (this.#below(100) < this.#dropShare) {
+      this.#drop();
+      return;
+    }
     const chance = this.#below(100);
     if (chance < 55) this.#put();
     else if (chance < 70) this.#clock.turn();
     else if (chance < 80) this.#clock.advance(this.#below(8));
-    else if (chance < 88) this.#checkCell(this.#anyKey());
+    else if (chance < 86) this.#checkCell(this.#anyKey());
+    else if (chance < 88) this.#checkMeasure();
     else if (chance < 92) this.#openScan();
     else if (chance < 96) this.#continueScan();
     else if (chance < 97) this.#disk.failSyncs(this.#below(4) === 0 ? 1 : 0);
@@ -172,7 +171,8 @@ class CrashHistory {
     const durability: Durability =
       randomChoice(this.#rng, ["fsync", "interval", "memory"] as const) ?? "fsync";
     const cell = modelOf(write);
-    target.attempts.push(cell);
+    const { epoch } = target;
+    epoch.attempts.push(cell);
     const incarnation = this.#incarnation;
     let isInside = true;
     let isRefused = false;
@@ -182,8 +182,8 @@ class CrashHistory {
           this.#failure = new Error("acknowledged after the crash");
         }
         // What was acknowledged is this put or one that won against it.
-        if (durability !== "memory") target.written = newer(target.written, cell);
-        if (durability === "fsync") target.synced = newer(target.synced, cell);
+        if (durability !== "memory") epoch.written = newer(epoch.written, cell);
+        if (durability === "fsync") epoch.synced = newer(epoch.synced, cell);
       },
       putFailed: (error) => {
         if (isInside) isRefused = true;
@@ -196,14 +196,82 @@ class CrashHistory {
     this.#checkCell(target);
   }
 
+  #drop(): void {
+    const keyspaceId = this.#below(2);
+    const span = this.#anySpan();
+    const incarnation = this.#incarnation;
+    const acknowledged: (() => void)[] = [];
+    let isInside = true;
+    let isRefused = false;
+    let isStored = false;
+    this.#unfinishedDrops++;
+    this.#engine.drop(keyspaceId, span, {
+      stored: () => {
+        if (incarnation !== this.#incarnation) {
+          this.#failure = new Error("a drop was acknowledged after the crash");
+        }
+        this.#unfinishedDrops--;
+        this.#counts.storedDrops++;
+        isStored = true;
+        for (const acknowledge of acknowledged) acknowledge();
+      },
+      putFailed: () => {
+        this.#unfinishedDrops--;
+        this.#counts.failedDrops++;
+        if (isInside) isRefused = true;
+      },
+    });
+    isInside = false;
+    if (isRefused) return;
+    for (const target of this.#keys) {
+      if (!target.isWithin(keyspaceId, span)) continue;
+      const acknowledge = target.drop();
+      if (isStored) acknowledge();
+      else acknowledged.push(acknowledge);
+      this.#checkCell(target);
+    }
+  }
+
+  #checkMeasure(): void {
+    const keyspaceId = this.#below(2);
+    const span = this.#anySpan();
+    const held = this.#keys.filter(
+      (target) => target.current !== undefined && target.isWithin(keyspaceId, span),
+    );
+    const bytes = held
+      .map(({ key, current }) => key.length + (current?.value?.length ?? 0))
+      .reduce((sum, each) => sum + each, 0);
+    const found = this.#engine.measure(keyspaceId, span);
+    if (found.cells !== held.length || found.bytes !== bytes) {
+      throw new Error(
+        `measured ${JSON.stringify(found)}, not ${held.length} cells, ${bytes} bytes`,
+      );
+    }
+  }
+
+  /** Between tokens of cells, or the whole ring. */
+  #anySpan(): TokenSpan {
+    const [start, end] = [this.#anyKey(), this.#anyKey()];
+    return {
+      startHi: start.tokenHi,
+      startLo: start.tokenLo,
+      endHi: end.tokenHi,
+      endLo: end.tokenLo,
+    };
+  }
+
   #makeWrite(target: ModelKey): CellWrite {
     const isLarge = this.#below(20) === 0;
     const value = new Uint8Array(this.#below(isLarge ? 4000 : 200));
     for (let at = 0; at < value.length; at++) value[at] = this.#below(256);
     // Mostly newer than everything before, sometimes older or equal.
     if (this.#below(4) > 0) this.#timestamp++;
+    const { keyspaceId, tokenHi, tokenLo, key } = target;
     return {
-      ...target,
+      keyspaceId,
+      tokenHi,
+      tokenLo,
+      key,
       value: this.#below(6) === 0 ? undefined : value,
       timestamp: Math.max(1, this.#timestamp - (this.#below(5) === 0 ? this.#below(5) : 0)),
       writer: this.#below(3),
@@ -240,11 +308,13 @@ class CrashHistory {
     const report = await this.#clock.run(this.#engine.open());
     this.#counts.bytesDropped += report.bytesDropped;
     if (report.fromSnapshot) this.#counts.openedFromSnapshot++;
-    for (const target of this.#keys) this.#adoptSurvivor(target);
+    for (const target of this.#keys) target.adopt(this.#read(target));
   }
 
   #crash(): void {
     this.#incarnation++;
+    this.#counts.unfinishedDrops += this.#unfinishedDrops;
+    this.#unfinishedDrops = 0;
     this.#scans = [];
     this.#clock = new VirtualClock();
     if (this.#below(3) === 0) {
@@ -253,22 +323,8 @@ class CrashHistory {
     } else {
       this.#counts.crashes++;
       this.#disk = this.#disk.crash(this.#clock);
-      for (const target of this.#keys) target.written = target.synced;
+      for (const target of this.#keys) target.losePower();
     }
-  }
-
-  #adoptSurvivor(target: ModelKey): void {
-    const found = this.#read(target);
-    const floor = target.written;
-    if (floor !== undefined && (found === undefined || compareCells(found, floor) < 0)) {
-      throw new Error(`lost: acknowledged ${describe(floor)}, found ${describe(found)}`);
-    }
-    if (found !== undefined && !target.attempts.some((attempt) => isSame(attempt, found))) {
-      throw new Error(`invented: ${describe(found)}`);
-    }
-    target.current = found;
-    target.written = found;
-    target.synced = found;
   }
 
   #checkCell(target: ModelKey): void {
@@ -337,39 +393,6 @@ class CrashHistory {
   }
 }
 
-function modelOf(write: CellWrite): ModelCell {
-  return {
-    timestamp: write.timestamp,
-    writer: write.writer,
-    isTombstone: write.value === undefined,
-    contentHash: contentHash(write.value, write.expiresAtMs),
-    expiresAtMs: write.expiresAtMs,
-    value: write.value === undefined ? undefined : Buffer.from(write.value).toString("latin1"),
-  };
-}
-
-function modelOfCell(
-  cell: Omit<ModelCell, "value"> & { value: Uint8Array | undefined },
-): ModelCell {
-  const { timestamp, writer, isTombstone, expiresAtMs } = cell;
-  const value = cell.value === undefined ? undefined : Buffer.from(cell.value).toString("latin1");
-  return { timestamp, writer, isTombstone, contentHash: cell.contentHash, expiresAtMs, value };
-}
-
-function newer(a: ModelCell | undefined, b: ModelCell): ModelCell {
-  return a === undefined || compareCells(b, a) > 0 ? b : a;
-}
-
-function isSame(a: ModelCell, b: ModelCell): boolean {
-  return compareCells(a, b) === 0 && a.value === b.value && a.expiresAtMs === b.expiresAtMs;
-}
-
 function compare(a: Uint8Array, b: Uint8Array): number {
   return Buffer.compare(a, b);
-}
-
-function describe(cell: ModelCell | undefined): string {
-  if (cell === undefined) return "nothing";
-  const content = cell.isTombstone ? "tombstone" : `${cell.value?.length} bytes`;
-  return `(${cell.timestamp}, ${cell.writer}, ${content}, hash ${cell.contentHash})`;
 }
