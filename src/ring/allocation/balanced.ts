@@ -61,11 +61,18 @@ const MARGIN = 0.02;
 /** Narrower gaps are left alone: a position in them could not be told from its neighbours. */
 const GAP_MIN = 1e-12;
 
-/** The tokens of the joining member, ascending. */
-export function allocateBalanced(request: AllocationRequest): bigint[] {
-  const ring = consideredRing(request);
+/**
+ * The tokens of the joining member, ascending.
+ *
+ * @param kept - tokens that it has and keeps, where it is to have `tokenCount` more; not returned.
+ */
+export function allocateBalanced(
+  request: AllocationRequest,
+  kept: readonly bigint[] = [],
+): bigint[] {
+  const ring = consideredRing(request, kept);
   const positions = new TokenSearch(ring, request.tokenCount, request.rng).place();
-  const taken = new Set(request.members.flatMap((member) => member.tokens));
+  const taken = new Set([...request.members.flatMap((member) => member.tokens), ...kept]);
   const tokens: bigint[] = [];
   for (const position of positions) {
     let token = tokenAt(request.space, position);
@@ -76,12 +83,16 @@ export function allocateBalanced(request: AllocationRequest): bigint[] {
   return tokens.toSorted(compareTokens);
 }
 
-/** The ring whose balance the joining member changes, with room for its tokens; it sits last. */
-function consideredRing(request: AllocationRequest): RingLoads {
+/**
+ * The ring whose balance the joining member changes, with room for its tokens; it sits last.
+ *
+ * @param kept - tokens that it has already.
+ */
+export function consideredRing(request: AllocationRequest, kept: readonly bigint[]): RingLoads {
   const { members, rf } = scopeOf(request);
   const { joining, space, tokenCount } = request;
   const seats = seatsOf([...members, joining], request.replication.kind);
-  const tokens = placedTokens(space, members);
+  const tokens = placedTokens(space, [...members, { tokens: kept }]);
   const ring = new RingLoads(seats, rf, tokens.length + tokenCount);
   ring.load(tokens);
   return ring;
@@ -122,6 +133,8 @@ class TokenSearch {
   readonly #tokenCount: number;
   readonly #rng: Uint32Source;
   readonly #seat: number;
+  /** How many tokens the seat has already. */
+  readonly #keptCount: number;
   readonly #lambda: number;
   readonly #weights: Float64Array;
   /** Scratch: what the seats lose to the candidate at hand. */
@@ -133,6 +146,7 @@ class TokenSearch {
     this.#tokenCount = tokenCount;
     this.#rng = rng;
     this.#seat = ring.seats.length - 1;
+    this.#keptCount = ring.tokens().filter(({ seat }) => seat === this.#seat).length;
     this.#lambda = ring.replicas === 1 ? LAMBDA_SINGLE : LAMBDA;
     this.#weights = Float64Array.from(ring.seats, ({ weight }) => weight);
     this.#losses = new Float64Array(ring.seats.length);
@@ -168,7 +182,8 @@ class TokenSearch {
         positions.push(randomFraction(this.#rng));
         this.#ring.insertAt(positions[0] ?? 0, this.#seat);
       } else {
-        positions.push(this.#put(this.#best(placed / this.#tokenCount)));
+        const fairShare = (this.#keptCount + placed) / (this.#keptCount + this.#tokenCount);
+        positions.push(this.#put(this.#best(fairShare)));
       }
     }
     return positions;

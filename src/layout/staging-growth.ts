@@ -1,0 +1,144 @@
+/**
+ * A ring that grows by an integer factor: the tokens that are there stay, and new members take the
+ * points that cut each range into equal parts, with factor 2 the middles. Every new member follows one
+ * present member and takes a part of each of its ranges, so who held much holds much less and everybody
+ * gets the same share as before, relative to the others.
+ *
+ * What a range is depends on the replication. Where it counts by datacenter, each datacenter grows by
+ * itself (and may stay as it is); where a datacenter has as many racks as replicas, each rack holds the
+ * ring once and its ranges are cut. The followers stand in the rack of whom they follow: racks that grow
+ * differently would no longer hold the same.
+ */
+import type { BalancedReplication } from "../ring/allocation/allocation.ts";
+import { AllocationError } from "../ring/allocation/allocation.ts";
+import { growthTokens } from "../ring/allocation/even.ts";
+import { MURMUR3_SPACE } from "../ring/allocation/token-space.ts";
+import { parseToken } from "../ring/token.ts";
+import { must } from "../util/assert.ts";
+import type { LayoutMember } from "./layout.ts";
+import { compareText } from "./rules.ts";
+import { type Draft, type Staging, type WaitingMember, refusal } from "./staging-draft.ts";
+import { balancedReplication, placed, texts } from "./staging-tokens.ts";
+
+/** Members that share the ring among them, and those that come to them. */
+interface Group {
+  /** For messages. */
+  readonly name: string;
+  readonly members: readonly LayoutMember[];
+  readonly joining: readonly WaitingMember[];
+}
+
+/** The waiting members with the tokens that they get. Throws LayoutError. */
+export function growthMembers(
+  draft: Draft,
+  waiting: readonly WaitingMember[],
+  staging: Staging,
+): LayoutMember[] {
+  const replication = balancedReplication(draft);
+  const taken = new Set(draft.members.flatMap(({ tokens }) => tokens.map(parseToken)));
+  return homesOf(draft, waiting, replication).flatMap((home) => {
+    const racks = replication.kind === "simple" ? [home] : racksOf(home);
+    const factor = factorOf(racks, staging);
+    // What is cut: the ranges of each rack if it is a ring of its own, else those of all together.
+    const isRackRing = replication.kind === "network" && replication.rf[home.name] === racks.length;
+    const whole = isRackRing ? undefined : cutsOf(home.members, { factor, taken, staging });
+    return racks.flatMap((rack) =>
+      followersOf(rack, factor, whole ?? cutsOf(rack.members, { factor, taken, staging })),
+    );
+  });
+}
+
+/** The datacenters that grow, or the whole ring. */
+function homesOf(
+  draft: Draft,
+  waiting: readonly WaitingMember[],
+  replication: BalancedReplication,
+): Group[] {
+  if (replication.kind === "simple") {
+    return [{ name: "the ring", members: draft.members, joining: waiting }];
+  }
+  return [...new Set(waiting.map(({ dc }) => dc))].map((name) => ({
+    name,
+    members: draft.members.filter(({ dc }) => dc === name),
+    joining: waiting.filter(({ dc }) => dc === name),
+  }));
+}
+
+function racksOf({ name, members, joining }: Group): Group[] {
+  const racks = new Set([...members, ...joining].map(({ rack }) => rack));
+  return [...racks].map((rack) => ({
+    name: `${name}/${rack}`,
+    members: members.filter((member) => member.rack === rack),
+    joining: joining.filter((member) => member.rack === rack),
+  }));
+}
+
+/** By which all of these grow. */
+function factorOf(groups: readonly Group[], staging: Staging): number {
+  const factors = groups.map(({ members, joining }) => 1 + joining.length / members.length);
+  const [factor = 1] = factors;
+  const isWhole = Number.isInteger(factor) && factor >= 2;
+  if (isWhole && factors.every((other) => other === factor)) return factor;
+  const counts = groups.map(
+    ({ name, members, joining }) => `${name} has ${members.length} and gets ${joining.length}`,
+  );
+  throw refusal(
+    staging,
+    `a ring is doubled by as many waiting members as it has, in each rack of a datacenter (or ` +
+      `twice, three times as many): ${counts.join(", ")}`,
+  );
+}
+
+/** For each token of these members the tokens that cut the range that it ends. */
+function cutsOf(
+  members: readonly LayoutMember[],
+  growth: { factor: number; taken: Set<bigint>; staging: Staging },
+): ReadonlyMap<string, readonly bigint[]> {
+  const { factor, taken, staging } = growth;
+  const tokens = members.flatMap((member) => member.tokens.map(parseToken));
+  const sorted = BigInt64Array.from(tokens).sort();
+  const rounds = refusing(staging, () => growthTokens(MURMUR3_SPACE, tokens, factor));
+  const free = (wanted: bigint): bigint => {
+    let token = wanted;
+    while (taken.has(token)) token = MURMUR3_SPACE.next(token);
+    taken.add(token);
+    return token;
+  };
+  return new Map(
+    Array.from(sorted, (token, index) => [
+      String(token),
+      rounds.map((round) => free(must(round[index], "a cut of each range"))),
+    ]),
+  );
+}
+
+/** Who follows whom: the larger the larger. */
+function followersOf(
+  { members, joining }: Group,
+  factor: number,
+  cuts: ReadonlyMap<string, readonly bigint[]>,
+): LayoutMember[] {
+  const leaders = members.toSorted(byWeight);
+  return joining.toSorted(byWeight).map((follower, index) => {
+    const leader = must(leaders[Math.floor(index / (factor - 1))], "as many as the factor says");
+    const round = index % (factor - 1);
+    const tokens = leader.tokens.map((token) => must(cuts.get(token)?.[round], "a cut"));
+    return placed(follower, texts(tokens));
+  });
+}
+
+function byWeight(
+  a: Pick<LayoutMember, "id" | "weight">,
+  b: Pick<LayoutMember, "id" | "weight">,
+): number {
+  return a.weight - b.weight || compareText(a.id, b.id);
+}
+
+function refusing<T>(staging: Staging, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof AllocationError) throw refusal(staging, error.message);
+    throw error;
+  }
+}

@@ -1,0 +1,302 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { StagedChange } from "../model/topology-api.ts";
+import { SeededRng } from "../util/random.ts";
+import { type Layout, LayoutError } from "./layout.ts";
+import { factsOf, keyspaceWith, layoutOf, waiting, withDown } from "./planning.suite.ts";
+import { checkContent } from "./rules.ts";
+import { type StagingFacts, applyStaged } from "./staging.ts";
+import { member, memberId } from "./testing.suite.ts";
+
+const step = 2n ** 62n;
+const quarter = (index: number): string[] => [String(BigInt(index) * step - 2n ** 63n + 5n)];
+const four = [1, 2, 3, 4].map((number) => member(number, { tokens: quarter(number - 1) }));
+const head = layoutOf({ members: four, keyspaces: [keyspaceWith(1, { dc1: "3" })] });
+
+function after(changes: readonly StagedChange[], facts: StagingFacts = factsOf(head), from = head) {
+  return applyStaged(from, changes, facts);
+}
+
+function refusalOf(
+  changes: readonly StagedChange[],
+  facts: StagingFacts = factsOf(head),
+  from: Layout = head,
+): { code: string; message: string } {
+  try {
+    applyStaged(from, changes, facts);
+  } catch (error) {
+    if (error instanceof LayoutError) return { code: error.code, message: error.message };
+    throw error;
+  }
+  throw new Error("nothing was refused");
+}
+
+describe("a staged join", () => {
+  const five = waiting(5, { address: "10.0.0.9:7400" });
+  const facts = factsOf(head, { waiting: [five] });
+
+  it("takes in a waiting member with the tokens of its allocator, by address or id", () => {
+    for (const name of [five.id, "10.0.0.9:7400"]) {
+      const { members } = after([{ kind: "join", member: name }], facts);
+      expect(members.map(({ id }) => id)).toEqual([1, 2, 3, 4, 5].map(memberId));
+      expect(members[4]?.tokens).toHaveLength(4);
+      expect(members[4]).not.toHaveProperty("numTokens");
+    }
+  });
+
+  it("takes explicit tokens before the initial ones, and those before the allocator", () => {
+    const told = factsOf(head, { waiting: [{ ...five, initialToken: ["9", "7"] }] });
+    expect(after([{ kind: "join", member: five.id }], told).members[4]?.tokens).toEqual(["7", "9"]);
+    const given: StagedChange = { kind: "join", member: five.id, tokens: ["11"] };
+    expect(after([given], told).members[4]?.tokens).toEqual(["11"]);
+  });
+
+  it("gives several members tokens one after the other", () => {
+    const many = [5, 6, 7, 8].map((number) => waiting(number));
+    const joins = many.map(({ id }) => ({ kind: "join" as const, member: id }));
+    const { members } = after(joins, factsOf(head, { waiting: many }));
+    expect(new Set(members.flatMap(({ tokens }) => tokens)).size).toBe(4 + 16);
+  });
+
+  it("is refused for a token that somebody owns, naming the owner", () => {
+    const [token = ""] = four[1]?.tokens ?? [];
+    expect(refusalOf([{ kind: "join", member: five.id, tokens: [token] }], facts)).toEqual({
+      code: "TOKEN_TAKEN",
+      message:
+        `the join of ${five.id} is not possible: token ${token} is owned by member ` +
+        `${memberId(2)}`,
+    });
+  });
+
+  it("is refused for what is no token", () => {
+    const { code, message } = refusalOf([{ kind: "join", member: five.id, tokens: ["x"] }], facts);
+    expect(code).toBe("CHANGE_REFUSED");
+    expect(message).toContain('"x": expected a decimal integer');
+  });
+
+  it("is refused for a member that is in the ring, has left, or does not wait", () => {
+    expect(refusalOf([{ kind: "join", member: memberId(1) }])).toEqual({
+      code: "CHANGE_REFUSED",
+      message:
+        `the join of ${memberId(1)} is not possible: member 10.0.0.1:7001 (${memberId(1)}) is ` +
+        "in the ring already",
+    });
+    expect(refusalOf([{ kind: "join", member: "nobody" }]).code).toBe("UNKNOWN_MEMBER");
+    const gone = layoutOf({ ...head, removedIds: [five.id] });
+    expect(refusalOf([{ kind: "join", member: five.id }], facts, gone).code).toBe("ID_REMOVED");
+  });
+
+  it("is refused for the address of a member that is in the ring", () => {
+    const same = factsOf(head, { waiting: [waiting(5, { address: "10.0.0.1:7001" })] });
+    expect(refusalOf([{ kind: "join", member: memberId(5) }], same).code).toBe("ADDRESS_TAKEN");
+  });
+});
+
+describe("the name of a member", () => {
+  it("may be a beginning of its id that nobody else has", () => {
+    const other = member(9, { id: "b0000000-0000-4000-8000-000000000009", tokens: ["77"] });
+    const ring = layoutOf({ ...head, members: [...four, other] });
+    const { leavingIds } = after([{ kind: "leave", member: "B00" }], factsOf(ring), ring);
+    expect(leavingIds).toEqual([other.id]);
+  });
+
+  it("is refused with the candidates when several have it", () => {
+    const { code, message } = refusalOf([{ kind: "leave", member: "a0" }]);
+    expect(code).toBe("CHANGE_REFUSED");
+    for (const { address, id } of four) expect(message).toContain(`${address} (${id})`);
+  });
+
+  it("is refused with the members that there are when nobody has it", () => {
+    const { code, message } = refusalOf([{ kind: "leave", member: "10.0.0.1:9" }]);
+    expect(code).toBe("UNKNOWN_MEMBER");
+    expect(message).toContain("has the id or address '10.0.0.1:9'; there are 10.0.0.1:7001");
+  });
+});
+
+describe("a member that goes", () => {
+  const [one, two] = four as [(typeof four)[0], (typeof four)[0]];
+
+  it("leaves alive, into leavingIds", () => {
+    const left = after([{ kind: "leave", member: two.id }]);
+    expect(left.leavingIds).toEqual([two.id]);
+    expect(left.members).toHaveLength(3);
+    const facts = withDown(factsOf(head), two);
+    expect(refusalOf([{ kind: "leave", member: two.id }], facts).message).toContain(
+      "is down and cannot hand over what it holds: use removenode",
+    );
+  });
+
+  it("is not the last one", () => {
+    const alone = layoutOf({ members: [one] });
+    const { message } = refusalOf([{ kind: "leave", member: one.id }], factsOf(alone), alone);
+    expect(message).toContain("is the last one of the ring");
+    expect(refusalOf([{ kind: "assassinate", member: one.id }], factsOf(alone), alone)).toEqual({
+      code: "CHANGE_REFUSED",
+      message: `assassinate of ${one.id} is not possible: nobody would be left in the ring`,
+    });
+  });
+
+  it("is removed dead, into removedIds", () => {
+    expect(refusalOf([{ kind: "remove", member: one.id }]).message).toContain(
+      "is alive: use decommission",
+    );
+    const removed = after([{ kind: "remove", member: one.id }], withDown(factsOf(head), one));
+    expect(removed.removedIds).toEqual([one.id]);
+    expect(removed.leavingIds).toEqual([]);
+  });
+
+  it("is removed while leaving, when it died on the way", () => {
+    const ring = layoutOf({ ...head, members: four.slice(1), leavingIds: [one.id] });
+    const facts = factsOf(ring, { base: head });
+    const removed = after([{ kind: "remove", member: one.address }], facts, ring);
+    expect([removed.leavingIds, removed.removedIds]).toEqual([[], [one.id]]);
+    const alive = { ...facts, aliveIds: new Set([one.id]) };
+    expect(refusalOf([{ kind: "remove", member: one.id }], alive, ring).message).toContain(
+      "is handing over what it holds and goes by itself",
+    );
+  });
+
+  it("is not removed when too few replicas are left, but assassinated", () => {
+    const facts = withDown(factsOf(head), one, two);
+    const changes = [one, two].map(({ id }) => ({ kind: "remove" as const, member: id }));
+    const { code, message } = refusalOf(changes, facts);
+    expect(code).toBe("CHANGE_REFUSED");
+    expect(message).toContain(`without ${one.id}, ${two.id} too few are left`);
+    expect(message).toContain("accept the loss with assassinate");
+    const lost = changes.map(({ member: id }) => ({ kind: "assassinate" as const, member: id }));
+    expect(after(lost, facts).removedIds).toEqual([one.id, two.id]);
+  });
+
+  it("does not take the last replicas of a datacenter with it", () => {
+    const far = member(5, { dc: "dc2", tokens: ["99"] });
+    const both = layoutOf({
+      members: [...four, far],
+      keyspaces: [keyspaceWith(1, { dc1: "3", dc2: "1" })],
+    });
+    const leave: StagedChange = { kind: "leave", member: far.id };
+    expect(refusalOf([leave], factsOf(both), both).message).toContain(
+      "keyspace 'keyspace_1' keeps replicas in 'dc2', where no member would be left",
+    );
+    const replication = { class: "NetworkTopologyStrategy", options: { replication_factor: "2" } };
+    const drop: StagedChange = { kind: "replication", keyspace: "keyspace_1", replication };
+    const { keyspaces } = after([leave, drop], factsOf(both), both);
+    expect(keyspaces[0]?.replication.options).toEqual({ dc1: "3" });
+  });
+});
+
+describe("a staged replacement", () => {
+  const [dead] = four as [(typeof four)[0]];
+  const heir = waiting(5, { address: dead.address, weight: 7 });
+  const replace: StagedChange = { kind: "replace", member: dead.id, by: heir.id };
+
+  it("gives the dead one's tokens and weight to another, even at the same address", () => {
+    const facts = withDown(factsOf(head, { waiting: [heir] }), dead);
+    const { members, removedIds } = after([replace], facts);
+    expect(members.at(-1)).toMatchObject({ id: heir.id, tokens: dead.tokens, weight: 1 });
+    expect(removedIds).toEqual([dead.id]);
+  });
+
+  it("is refused for a live member, and for another rack", () => {
+    expect(refusalOf([replace], factsOf(head, { waiting: [heir] })).message).toContain("is alive");
+    const apart = factsOf(head, { waiting: [{ ...heir, rack: "r9" }] });
+    expect(refusalOf([replace], withDown(apart, dead)).message).toContain(
+      "is in dc1/r9 and the dead one in dc1/r1",
+    );
+  });
+});
+
+describe("another number of tokens", () => {
+  it("keeps the present ones when there are to be more", () => {
+    const { members } = after([{ kind: "num-tokens", member: memberId(2), numTokens: 8 }]);
+    expect(members[1]?.tokens).toHaveLength(8);
+    expect(members[1]?.tokens).toEqual(expect.arrayContaining([...(four[1]?.tokens ?? [])]));
+  });
+
+  it("follows the weight, and comes back with it", () => {
+    const heavy: StagedChange = { kind: "weight", member: memberId(2), weight: 3 };
+    expect(after([heavy]).members[1]).toMatchObject({ weight: 3 });
+    expect(after([heavy]).members[1]?.tokens).toHaveLength(3);
+    expect(after([heavy, { ...heavy, weight: 1 }]).members).toEqual(head.members);
+  });
+
+  it("is refused where nobody could own so many", () => {
+    for (const numTokens of [0, 1.5, 100_000]) {
+      expect(refusalOf([{ kind: "num-tokens", member: memberId(2), numTokens }])).toEqual({
+        code: "CHANGE_REFUSED",
+        message:
+          `num_tokens ${numTokens} of ${memberId(2)} is not possible: a member owns 1 to 1536 ` +
+          `tokens, not ${numTokens}`,
+      });
+    }
+    const weightless: StagedChange = { kind: "weight", member: memberId(2), weight: 0 };
+    expect(refusalOf([weightless]).message).toContain("a weight is a number above 0, not 0");
+  });
+});
+
+describe("doubling", () => {
+  const four2 = [5, 6, 7, 8].map((number) => waiting(number));
+  const facts = factsOf(head, { waiting: four2 });
+  const names = four2.map(({ id }) => id);
+
+  it("puts a new member in the middle of each range and leaves the tokens that are there", () => {
+    const { members } = after([{ kind: "double", members: names }], facts);
+    expect(members.slice(0, 4)).toEqual(four);
+    const tokens = members
+      .flatMap((one) => one.tokens.map(BigInt))
+      .toSorted((a, b) => (a < b ? -1 : 1));
+    expect(new Set(tokens.map((token, index) => token - (tokens[index - 1] ?? token)))).toEqual(
+      new Set([0n, step / 2n]),
+    );
+  });
+
+  it("cuts the ranges of each rack where racks are rings of their own", () => {
+    const racks = four.map((one, index) => ({ ...one, rack: `r${index % 2}` }));
+    const ring = layoutOf({ members: racks, keyspaces: [keyspaceWith(1, { dc1: "2" })] });
+    const outside = four2.map((one, index) => ({ ...one, rack: `r${index % 2}` }));
+    const inRacks = factsOf(ring, { waiting: outside });
+    const { members } = after([{ kind: "double", members: names }], inRacks, ring);
+    for (const rack of ["r0", "r1"]) {
+      const tokens = members
+        .filter((one) => one.rack === rack)
+        .flatMap((one) => one.tokens.map(BigInt))
+        .toSorted((a, b) => (a < b ? -1 : 1));
+      const gaps = tokens.slice(1).map((token, index) => token - (tokens[index] ?? 0n));
+      for (const gap of gaps) expect(Number(gap - step)).toBeLessThanOrEqual(2);
+    }
+  });
+
+  it("is refused for another number of members than there are", () => {
+    const { message } = refusalOf([{ kind: "double", members: names.slice(1) }], facts);
+    expect(message).toContain("dc1/r1 has 4 and gets 3");
+    const twice = [...names, names[0] ?? ""];
+    expect(refusalOf([{ kind: "double", members: twice }], facts).message).toContain("named twice");
+  });
+});
+
+describe("a staged replication", () => {
+  const alter = (options: Readonly<Record<string, string>>): StagedChange => ({
+    kind: "replication",
+    keyspace: "keyspace_1",
+    replication: { class: "NetworkTopologyStrategy", options },
+  });
+
+  it("is written out by datacenter, and may ask for more replicas than there are members", () => {
+    const [changed] = after([alter({ dc1: "9" })]).keyspaces;
+    expect(changed?.replication.options).toEqual({ dc1: "9" });
+  });
+
+  it("is refused with what would be right", () => {
+    expect(refusalOf([alter({ dc7: "1" })])).toEqual({
+      code: "INVALID_REPLICATION",
+      message:
+        "the new replication of keyspace 'keyspace_1' is not possible: dc7 is '1', expected a " +
+        "known datacenter (dc1)",
+    });
+    const other: StagedChange = {
+      kind: "replication",
+      keyspace: "x",
+      replication: { class: "SimpleStrategy", options: { replication_factor: "1" } },
+    };
+    expect(refusalOf([other]).code).toBe("UNKNOWN_KEYSPACE");
+  });
+});
