@@ -6,6 +6,8 @@ export interface CliContext {
   readonly fetch: typeof globalThis.fetch;
   /** Standard input; absent where there is none. Reading it starts when it is iterated. */
   readonly input?: AsyncIterable<Uint8Array> | undefined;
+  /** Lets time pass; absent: the real one. */
+  readonly pause?: ((delayMs: number) => Promise<void>) | undefined;
   /** To standard output, as it is. */
   write(text: string): void;
   /** To standard error, as it is. */

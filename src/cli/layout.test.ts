@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { alignedRows, groupedBy, percentText, sizeText } from "./layout.ts";
+import { alignedRows, groupedBy, percentText, sizeText, spanText } from "./layout.ts";
 
 test.each([
   [undefined, "?"],
@@ -46,4 +46,17 @@ test("groups come in the order of their names and keep the order inside", () => 
     ["a", ["a1"]],
     ["b", ["b2", "b1"]],
   ]);
+});
+
+test.each([
+  [undefined, "?"],
+  [Number.POSITIVE_INFINITY, "?"],
+  [0, "0s"],
+  [0.2, "1s"],
+  [59.9, "1m 0s"],
+  [75, "1m 15s"],
+  [3600, "1h 0m"],
+  [90_061, "25h 1m"],
+])("a span of %s seconds is '%s'", (seconds, text) => {
+  expect(spanText(seconds)).toBe(text);
 });

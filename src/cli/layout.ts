@@ -28,6 +28,16 @@ function roundedHalfEven(value: number, decimals: number): string {
   return Number(down.at(-1)) % 2 === 0 ? down : value.toFixed(decimals);
 }
 
+/** "45s", "1m 15s", "2h 5m": two units are enough to wait by. "?" while unknown. */
+export function spanText(seconds: number | undefined): string {
+  if (seconds === undefined || !Number.isFinite(seconds)) return "?";
+  const whole = Math.ceil(seconds);
+  if (whole < 60) return `${whole}s`;
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes}m ${whole % 60}s`;
+  return `${Math.floor(minutes / 60)}h ${minutes % 60}m`;
+}
+
 /** The lines of a table: two blanks between columns, every cell padded, the last one too. */
 export function alignedRows(rows: readonly (readonly string[])[]): readonly string[] {
   const widths: number[] = [];

@@ -9,6 +9,8 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
+let isInputOpen = false;
+
 process.exitCode = await runCli(
   {
     env: process.env,
@@ -16,6 +18,7 @@ process.exitCode = await runCli(
     fetch: globalThis.fetch,
     // A getter, because touching standard input opens it.
     get input() {
+      isInputOpen = true;
       return process.stdin;
     },
     write: (text) => void process.stdout.write(text),
@@ -23,3 +26,6 @@ process.exitCode = await runCli(
   },
   process.argv.slice(2),
 );
+
+// A terminal that nobody reads any more would keep the process alive.
+if (isInputOpen) process.stdin.destroy();

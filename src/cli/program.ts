@@ -2,7 +2,20 @@
 import { Command, CommanderError } from "commander";
 import { ConfigError } from "../node/options.ts";
 import { MemberClient } from "./client.ts";
-import type { ClientCommand } from "./commands/client-command.ts";
+import {
+  alterKeyspaceCommand,
+  assassinateCommand,
+  decommissionCommand,
+  doubleCommand,
+  joinCommand,
+  moveCommand,
+  numTokensCommand,
+  placeCommand,
+  removenodeCommand,
+  replaceCommand,
+  weightCommand,
+} from "./commands/changes.ts";
+import type { ClientCommand, CommandParameter, OptionValue } from "./commands/client-command.ts";
 import { describeclusterCommand } from "./commands/describecluster.ts";
 import { describeringCommand } from "./commands/describering.ts";
 import { failuredetectorCommand } from "./commands/failuredetector.ts";
@@ -12,10 +25,25 @@ import { addImportCommand } from "./commands/import.ts";
 import { infoCommand } from "./commands/info.ts";
 import { createKeyspaceCommand, keyspacesCommand } from "./commands/keyspaces.ts";
 import { addNodeCommand } from "./commands/node.ts";
+import {
+  commitCommand,
+  planCommand,
+  revertCommand,
+  topologyCommand,
+  unstageCommand,
+  watchCommand,
+} from "./commands/plan.ts";
 import { ringCommand } from "./commands/ring.ts";
 import { statusCommand } from "./commands/status.ts";
 import { addReplicasCommand } from "./commands/replicas.ts";
 import { addSimulateCommand } from "./commands/simulate.ts";
+import {
+  cleanupCommand,
+  drainCommand,
+  netstatsCommand,
+  rebuildCommand,
+  tasksCommand,
+} from "./commands/tasks.ts";
 import { addTokenCommand } from "./commands/token.ts";
 import { addTokensCommand } from "./commands/tokens.ts";
 import { addUpCommand } from "./commands/up.ts";
@@ -23,6 +51,7 @@ import { versionCommand } from "./commands/version.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, EXIT_CODES } from "./exit-codes.ts";
 import { RELEASE_VERSION } from "../node/release.ts";
+import { type Operation, type OperationCommand, show } from "./topology/operation.ts";
 
 /** Commands that ask one member. */
 export const CLIENT_COMMANDS: readonly ClientCommand[] = [
@@ -37,6 +66,32 @@ export const CLIENT_COMMANDS: readonly ClientCommand[] = [
   keyspacesCommand,
   createKeyspaceCommand,
   versionCommand,
+];
+
+/** Commands that change the ring or a member, and those that show how far that is. */
+export const OPERATION_COMMANDS: readonly OperationCommand[] = [
+  planCommand,
+  unstageCommand,
+  commitCommand,
+  revertCommand,
+  topologyCommand,
+  watchCommand,
+  joinCommand,
+  decommissionCommand,
+  removenodeCommand,
+  assassinateCommand,
+  moveCommand,
+  replaceCommand,
+  weightCommand,
+  numTokensCommand,
+  placeCommand,
+  doubleCommand,
+  alterKeyspaceCommand,
+  rebuildCommand,
+  cleanupCommand,
+  drainCommand,
+  netstatsCommand,
+  tasksCommand,
 ];
 
 const DEFAULT_URL = "http://127.0.0.1:8401";
@@ -70,25 +125,48 @@ export function buildProgram(context: CliContext): Command {
   addReplicasCommand(program, context);
   addSimulateCommand(program, context);
   addImportCommand(program, context);
-  for (const command of CLIENT_COMMANDS) addClientCommand(program, context, command);
+  for (const command of CLIENT_COMMANDS) addMemberCommand(program, context, asOperation(command));
+  for (const command of OPERATION_COMMANDS) addMemberCommand(program, context, command);
   return program;
 }
 
-function addClientCommand(program: Command, context: CliContext, command: ClientCommand): void {
+function asOperation(command: ClientCommand): OperationCommand {
+  return {
+    ...command,
+    run: async (operation) => {
+      const { json, text } = await command.run(operation.client, operation.input);
+      show(operation, json, text);
+    },
+  };
+}
+
+function addMemberCommand(program: Command, context: CliContext, command: OperationCommand): void {
   const added = program.command(command.name).description(command.description);
   for (const { flags, description } of command.arguments ?? []) added.argument(flags, description);
-  for (const { flags, description } of command.options ?? []) added.option(flags, description);
+  for (const parameter of command.options ?? []) addOption(added, parameter);
   added
     .option("--url <url>", `HTTP address of a member (DYNARING_URL; default: ${DEFAULT_URL})`)
-    .option("--json", "print JSON")
+    .option("--json", command.printsEvents === true ? "print JSON lines" : "print JSON")
     .action(async () => {
-      const options = added.opts<Record<string, string | boolean | undefined>>();
+      const options = added.opts<Record<string, OptionValue>>();
       const url = options["url"] ?? context.env["DYNARING_URL"] ?? DEFAULT_URL;
       const client = new MemberClient(context.fetch, String(url));
-      const output = await command.run(client, { arguments: added.args, options });
-      const isJson = options["json"] === true;
-      context.write(isJson ? `${JSON.stringify(output.json, undefined, 2)}\n` : output.text);
+      const input = { arguments: added.args, options };
+      const operation: Operation = { context, client, input, isJson: options["json"] === true };
+      await command.run(operation);
     });
+}
+
+function addOption(command: Command, { flags, description, isRepeatable }: CommandParameter): void {
+  if (isRepeatable !== true) {
+    command.option(flags, description);
+    return;
+  }
+  const collect = (value: string, previous?: readonly string[]): readonly string[] => [
+    ...(previous ?? []),
+    value,
+  ];
+  command.option(flags, description, collect);
 }
 
 /** Tells the user what went wrong. Bugs are thrown on. */

@@ -1,5 +1,5 @@
 /** The reference pages that are made from tables of this layer. Tests hold the files equal. */
-import type { Command } from "commander";
+import type { Argument, Command } from "commander";
 import { formatDurationMs, formatSizeBytes } from "../util/units.ts";
 import { type OptionRow, optionRows } from "../node/options-table.ts";
 import { flagName, variableName } from "./config.ts";
@@ -68,7 +68,8 @@ export function cliReference(program: Command): string {
     "Made from the command table (`src/cli/program.ts`); a test holds this page equal to it.",
     "",
     "Commands that ask a member talk HTTP to it and print nodetool's layouts, or JSON with `--json`.",
-    "With `--json` errors are JSON too, on standard error.",
+    "With `--json` errors are JSON too, on standard error. Commands that watch a change print a line of",
+    "JSON for every event: `planned`, `committed`, `progress` again and again, `finished`.",
     "",
     "## Exit codes",
     "",
@@ -104,8 +105,9 @@ function isMemberOption(flag: string | undefined): boolean {
   return optionRows().some(({ path }) => flagName(path) === flag);
 }
 
-function argumentText(argument: { name(): string; readonly required: boolean }): string {
-  return argument.required ? `<${argument.name()}>` : `[${argument.name()}]`;
+function argumentText(argument: Argument): string {
+  const name = argument.name() + (argument.variadic ? "..." : "");
+  return argument.required ? `<${name}>` : `[${name}]`;
 }
 
 /** docs/reference/metrics.md */

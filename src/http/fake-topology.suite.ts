@@ -144,7 +144,7 @@ export class FakeTopology implements TopologyApi {
 
   #begin(hash: string): Promise<CommitView> {
     const version = { counter: (this.versions.at(-1)?.counter ?? 0) + 1, hash, lineage: "" };
-    const waitingFor = [addressOf(4)];
+    const waitingFor = [addressOf(1)];
     this.versions = [...this.versions, { ...version, phase: "syncing", waitingFor }];
     this.#looks = 0;
     this.#put(fakeTask());

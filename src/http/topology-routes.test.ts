@@ -79,7 +79,7 @@ test("a change is staged, planned, committed and finished", async () => {
   expect(during).toMatchObject({
     versions: [
       { counter: 3, phase: "current", waitingFor: [] },
-      { counter: 4, phase: "syncing", waitingFor: ["127.0.0.1:7404"] },
+      { counter: 4, phase: "syncing", waitingFor: ["127.0.0.1:7401"] },
     ],
     readsFrom: 3,
     staged: [],

@@ -5,11 +5,15 @@ export interface CommandParameter {
   /** As commander writes it: `<keyspace>`, `[keyspace]`, `--tokens`, `--class <name>`. */
   readonly flags: string;
   readonly description: string;
+  /** An option that may be given several times; its values come as a list. */
+  readonly isRepeatable?: boolean;
 }
+
+export type OptionValue = string | boolean | readonly string[] | undefined;
 
 export interface CommandInput {
   readonly arguments: readonly string[];
-  readonly options: Readonly<Record<string, string | boolean | undefined>>;
+  readonly options: Readonly<Record<string, OptionValue>>;
 }
 
 /** The answer for people and for programs. */
@@ -30,6 +34,12 @@ export interface ClientCommand {
 export function textOption(input: CommandInput, name: string): string | undefined {
   const value = input.options[name];
   return typeof value === "string" ? value : undefined;
+}
+
+/** The values of an option that may be repeated. */
+export function listOption(input: CommandInput, name: string): readonly string[] {
+  const value = input.options[name];
+  return typeof value === "object" ? value : [];
 }
 
 /** An argument that commander has made sure of. */

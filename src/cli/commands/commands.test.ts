@@ -84,6 +84,15 @@ test("members with one token each are shown with it", async () => {
   expect(info.out).toContain("Token                  : 5\n");
 });
 
+test("a drained member has the letter D, and the legend explains it", async () => {
+  admin.members = [{ ...FAKE_MEMBERS[0]!, state: "DRAINED" }];
+  const [status, ring] = [await run(["status"]), await run(["ring"])];
+  admin.members = FAKE_MEMBERS;
+  expect(status.out).toContain("|/ State=Normal/Leaving/Joining/Moving/Drained\n");
+  expect(status.out).toContain("\nUD  127.0.0.1:7401");
+  expect(ring.out).toContain("Up     Drained ");
+});
+
 test.each(
   CLIENT_COMMANDS.filter(({ name }) => name !== "create-keyspace").map((command) => [
     command.name,

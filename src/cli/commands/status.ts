@@ -17,7 +17,7 @@ export const statusCommand: ClientCommand = {
 export const OWNERSHIP_NOTE =
   "Note: effective ownership depends on the keyspace; name one to see it\n";
 
-/** U, D and N, L, J, M: both letters of a member's state. */
+/** U, D and N, L, J, M, D: both letters of a member's state. */
 export function stateLetters({ isUp, state }: Pick<MemberJson, "isUp" | "state">): string {
   return `${isUp ? "U" : "D"}${state.charAt(0)}`;
 }
@@ -34,11 +34,14 @@ export function statusText(status: StatusJson): string {
     head,
     ...ordered.map((member) => row(member, effectiveOwnership?.[member.id], hasOneTokenEach)),
   ]);
+  // nodetool knows no such letter, so its legend is left alone where it does not occur.
+  const isAnyDrained = members.some(({ state }) => state === "DRAINED");
   let next = 0;
   const sections = datacenters.map(([name, inside]) => {
     const title = `Datacenter: ${name}`;
     const own = lines.slice(next, (next += inside.length));
-    const legend = ["Status=Up/Down", "|/ State=Normal/Leaving/Joining/Moving"];
+    const states = `Normal/Leaving/Joining/Moving${isAnyDrained ? "/Drained" : ""}`;
+    const legend = ["Status=Up/Down", `|/ State=${states}`];
     return [title, "=".repeat(title.length), ...legend, headLine, ...own, ""].join("\n");
   });
   const note = effectiveOwnership === undefined ? OWNERSHIP_NOTE : "";
