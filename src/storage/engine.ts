@@ -132,9 +132,13 @@ export interface StorageEngine {
    *
    * Gone for `get`, `head` and new scans at once; `sink` hears when a crash cannot bring the cells
    * back. A crash before that, or a drop that failed after it began, leaves each cell either way.
+   * `stats` counts the cells down until then.
    */
   drop(keyspaceId: number, span: TokenSpan, sink: PutSink): void;
-  /** Counts what the span holds, without reading values. */
+  /**
+   * Counts what the span holds, without reading values where the engine can. Takes time in proportion
+   * to the cells in it.
+   */
   measure(keyspaceId: number, span: TokenSpan): SpanMeasure;
   /** Resolves when everything put before is on stable storage. */
   sync(): Promise<void>;

@@ -13,24 +13,26 @@
  *
  * Dropping a cell is a change like any other: the entry gets a state that says "nothing here", so
  * scans opened before still find the one that went. Nobody else may take such an entry for a cell.
+ * While a drop is pending each of its cells gets that state when it is looked at first; which they are
+ * is told by their places, because what was put since lies behind.
  */
-import type { CellHead, ScannedCell, StoredCell } from "../engine.ts";
+import type { CellHead, ScannedCell, StoredCell, TokenSpan } from "../engine.ts";
 import { compareCells } from "../merge-order.ts";
+import { isInSpan } from "./drop-map.ts";
+import { type Place, comparePlaces } from "./place.ts";
 import { type Entry, recordBytes } from "./record.ts";
 import type { ScanRegister } from "./scan-register.ts";
 import * as field from "./slots.ts";
 import { type Slots } from "./slots.ts";
 import { TokenIndex, type TokenIndexOptions } from "./token-index.ts";
 
-/** Where a record lies. */
-export interface Place {
-  readonly segmentId: number;
-  readonly offset: number;
-}
-
-/** Negative, 0 or positive as `a` stands before, at or behind `b` in the log. */
-export function comparePlaces(a: Place, b: Place): number {
-  return a.segmentId === b.segmentId ? a.offset - b.offset : a.segmentId - b.segmentId;
+/** A drop that has not reached all its cells yet. */
+export interface PendingDrop {
+  readonly span: TokenSpan;
+  /** Cells whose records lie before this place are dropped. */
+  readonly before: Place;
+  /** The sequence number of the drop. */
+  readonly birth: number;
 }
 
 interface KeptState {
@@ -38,20 +40,30 @@ interface KeptState {
   readonly replacedAt: number;
 }
 
+export interface CellsDeps {
+  readonly scans: ScanRegister;
+  /** Called with the slot of a cell before it is dropped. */
+  readonly onDrop: (cells: Cells, slot: number) => void;
+}
+
 export class Cells {
   readonly index: TokenIndex;
   readonly #slots: Slots;
   readonly #register: ScanRegister;
+  readonly #onDrop: CellsDeps["onDrop"];
+  /** The oldest first. */
+  #pendingDrops: readonly PendingDrop[] = [];
   #kept: KeptState[] = [];
   #tombstones = 0;
   #liveBytes = 0;
   /** Entries whose cell was dropped. */
   #dropped = 0;
 
-  constructor(register: ScanRegister, options: TokenIndexOptions) {
+  constructor(deps: CellsDeps, options: TokenIndexOptions) {
     this.index = new TokenIndex(options);
     this.#slots = this.index.slots;
-    this.#register = register;
+    this.#register = deps.scans;
+    this.#onDrop = deps.onDrop;
   }
 
   /** Cells held, tombstones included. */
@@ -75,10 +87,12 @@ export class Cells {
   /** The slot of a cell, or 0. */
   find(tokenHi: number, tokenLo: number, key: Uint8Array): number {
     const slot = this.index.find(tokenHi, tokenLo, key);
-    return slot !== 0 && this.#slots.isDropped(slot) ? 0 : slot;
+    return slot === 0 || this.isDropped(slot) ? 0 : slot;
   }
 
+  /** Whether nothing is there any more; `slot` is one that `index.find` returned. */
   isDropped(slot: number): boolean {
+    this.settle(slot);
     return this.#slots.isDropped(slot);
   }
 
@@ -88,7 +102,7 @@ export class Cells {
    */
   compare(entry: Entry, slot: number): number {
     const slots = this.#slots;
-    if (slot === 0 || slots.isDropped(slot)) return 1;
+    if (slot === 0 || this.isDropped(slot)) return 1;
     // By far the most puts are decided by the timestamp.
     const order = entry.timestamp - slots.double(slot, field.TIMESTAMP);
     return order === 0 ? compareCells(entry, this.head(slot)) : order;
@@ -122,12 +136,25 @@ export class Cells {
     this.#liveBytes += entry.key.length + entry.valueBytes;
   }
 
-  /** Takes the cell away, as the change numbered `birth`. Its slot stays, and waits for a put. */
-  drop(slot: number, birth: number): void {
-    const slots = this.#slots;
-    this.#replace(slot, birth);
-    slots.setDouble(slot, field.BIRTH, birth);
-    slots.markDropped(slot);
+  /** From now on the cells that it covers are dropped. */
+  beginDrop(drop: PendingDrop): void {
+    this.#pendingDrops = [...this.#pendingDrops, drop];
+  }
+
+  /** All cells that it covers have been settled. */
+  endDrop(drop: PendingDrop): void {
+    this.#pendingDrops = this.#pendingDrops.filter((other) => other !== drop);
+  }
+
+  /** Takes the cell away if a pending drop covers it. Its slot stays, and waits for a put. */
+  settle(slot: number): void {
+    if (this.#pendingDrops.length === 0 || this.#slots.isDropped(slot)) return;
+    const drop = this.#pendingDrops.find((each) => this.#isCovered(slot, each));
+    if (drop === undefined) return;
+    this.#onDrop(this, slot);
+    this.#replace(slot, this.#register.advance());
+    this.#slots.setDouble(slot, field.BIRTH, drop.birth);
+    this.#slots.markDropped(slot);
     this.#dropped++;
   }
 
@@ -147,6 +174,7 @@ export class Cells {
 
   /** The slot with the state that a scan opened at `sequence` sees, or 0 if it sees none. */
   stateAt(slot: number, sequence: number): number {
+    this.settle(slot);
     let state = slot;
     while (state !== 0 && this.#slots.double(state, field.BIRTH) > sequence) {
       state = this.#slots.word(state, field.OLDER);
@@ -245,6 +273,13 @@ export class Cells {
   /** Length of the record that the slot points to. */
   recordBytes(slot: number): number {
     return recordBytes(this.#slots.keyBytes(slot), this.#slots.word(slot, field.VALUE_BYTES));
+  }
+
+  #isCovered(slot: number, { before, span }: PendingDrop): boolean {
+    const slots = this.#slots;
+    const place = { segmentId: this.segmentId(slot), offset: this.offset(slot) };
+    if (comparePlaces(place, before) >= 0) return false;
+    return isInSpan(span, slots.word(slot, field.TOKEN_HI), slots.word(slot, field.TOKEN_LO));
   }
 
   #replace(slot: number, birth: number): void {

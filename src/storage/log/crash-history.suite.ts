@@ -119,6 +119,7 @@ class CrashHistory {
       mergeLiveShare: 0.3 + this.#below(7) / 10,
       snapshotLogBytes: 500 + this.#below(8000),
       snapshotStepBytes: 200,
+      dropStepEntries: 1 + this.#below(4),
       replayChunkBytes: 4096,
     };
     const makeKey = (_: unknown, number: number): ModelKey =>

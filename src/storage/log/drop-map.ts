@@ -14,7 +14,7 @@
  * has no more steps than there are different bounds of spans, however often the same are dropped.
  */
 import type { TokenSpan } from "../engine.ts";
-import { type Place, comparePlaces } from "./cells.ts";
+import { NOWHERE, type Place, comparePlaces } from "./place.ts";
 
 /** From this token on, up to the next step, records before `place` are dropped. */
 export interface DropStep extends Place {
@@ -30,7 +30,6 @@ interface Token {
 
 const TOKEN_HALF_MAX = 0xffff_ffff;
 const LOWEST: Token = { hi: 0, lo: 0 };
-const NOWHERE: Place = { segmentId: 0, offset: 0 };
 
 export class DropMap {
   readonly #byKeyspace = new Map<number, readonly DropStep[]>();
@@ -100,6 +99,17 @@ export class DropMap {
   *#allSteps(): IterableIterator<DropStep> {
     for (const steps of this.#byKeyspace.values()) yield* steps;
   }
+}
+
+/** Whether the span holds the token, whose high half is biased. */
+export function isInSpan(span: TokenSpan, hi: number, lo: number): boolean {
+  const token = { hi, lo };
+  const start = { hi: biased(span.startHi), lo: span.startLo };
+  const end = { hi: biased(span.endHi), lo: span.endLo };
+  const isAfterStart = compareTokens(token, start) > 0;
+  const isUpToEnd = compareTokens(token, end) <= 0;
+  const isWrapping = compareTokens(start, end) >= 0;
+  return isWrapping ? isAfterStart || isUpToEnd : isAfterStart && isUpToEnd;
 }
 
 interface DroppedRange {

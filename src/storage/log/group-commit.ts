@@ -26,7 +26,7 @@ import { must, unreachable } from "../../util/assert.ts";
 import { type Disk, DiskError } from "../disk.ts";
 import type { PutSink } from "../engine.ts";
 import { StorageError } from "../storage-error.ts";
-import type { Place } from "./cells.ts";
+import type { Place } from "./place.ts";
 import { leaveMark } from "./failed-sync.ts";
 import type { LogEngineOptions } from "./options.ts";
 import {

@@ -30,6 +30,7 @@ import {
 } from "../engine.ts";
 import { StorageError } from "../storage-error.ts";
 import type { Cells } from "./cells.ts";
+import { DropSweeper } from "./drop-sweeper.ts";
 import { DropWriter } from "./drop-writer.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { LogScan, walkSpan } from "./log-scan.ts";
@@ -48,6 +49,7 @@ export class LogEngine implements StorageEngine {
   readonly #state: LogState;
   readonly #commit: GroupCommit;
   readonly #drops: DropWriter;
+  readonly #sweeper: DropSweeper;
   readonly #merger: Merger;
   readonly #snapshots: SnapshotWriter;
   readonly #entry = new Entry();
@@ -62,6 +64,7 @@ export class LogEngine implements StorageEngine {
     const { segments } = this.#state;
     this.#commit = new GroupCommit({ ...deps, segments }, this.#state.options);
     this.#drops = new DropWriter(this.#state, this.#commit);
+    this.#sweeper = new DropSweeper(deps, this.#state.options);
     this.#merger = new Merger(this.#state, this.#commit, this.#drops);
     this.#snapshots = new SnapshotWriter(this.#state, this.#commit, this.#drops);
   }
@@ -140,9 +143,16 @@ export class LogEngine implements StorageEngine {
       sink.putFailed(refusal);
       return;
     }
-    const count = this.#state.drop(keyspaceId, span, this.#commit.end);
-    if (count > 0) this.#drops.noteDrop();
-    this.#drops.acknowledge(sink);
+    const cells = this.#state.cells(keyspaceId);
+    if (cells === undefined) {
+      this.#drops.acknowledge(sink);
+      return;
+    }
+    const before = this.#commit.end;
+    this.#state.dropped.add(keyspaceId, span, before);
+    this.#drops.noteDrop();
+    const birth = this.#state.scans.advance();
+    this.#sweeper.start(cells, { span, before, birth }, () => this.#drops.acknowledge(sink));
   }
 
   measure(keyspaceId: number, span: TokenSpan): SpanMeasure {
@@ -200,6 +210,7 @@ export class LogEngine implements StorageEngine {
     this.#maintenanceTimer?.cancel();
     this.#merger.stop();
     this.#snapshots.cancel();
+    await new Promise<void>((resolve) => this.#sweeper.whenIdle(resolve));
     await this.#writeLastSnapshot();
     await new Promise<void>((resolve) => {
       this.#drops.acknowledge({ stored: resolve, putFailed: () => resolve() });

@@ -69,6 +69,24 @@ export class LogScan implements RangeScan {
   /** As `next`, with the slots of the states; `visit` may throw, and the scan goes on behind. */
   nextStates(limit: number, visit: (slot: number) => void): number {
     const { cells } = this.#deps;
+    return this.#walk(limit, (slot) => {
+      const state = cells.stateAt(slot, this.#options.sequence);
+      if (state !== 0) visit(state);
+      return state !== 0;
+    });
+  }
+
+  /** As `nextStates`, with every entry of the index, whether or not there is anything to see. */
+  nextSlots(limit: number, visit: (slot: number) => void): number {
+    return this.#walk(limit, (slot) => {
+      visit(slot);
+      return true;
+    });
+  }
+
+  /** Visits up to `limit` entries that count. */
+  #walk(limit: number, visit: (slot: number) => boolean): number {
+    const { cells } = this.#deps;
     let count = 0;
     while (this.#isOpen && !this.#isAtEnd && count < limit) {
       this.#seek();
@@ -76,10 +94,7 @@ export class LogScan implements RangeScan {
       for (; slot !== 0 && this.#isWithin(slot) && count < limit; slot = cells.index.cursorSlot()) {
         this.#lastSlot = slot;
         cells.index.advance();
-        const state = cells.stateAt(slot, this.#options.sequence);
-        if (state === 0) continue;
-        count++;
-        visit(state);
+        if (visit(slot)) count++;
       }
       if (count === limit) break;
       if (this.#isBeforeWrap) this.#goOnAtLowest();

@@ -1,11 +1,10 @@
 /** What the parts of an open log engine share: the cells, the segments and the account of both. */
 import type { Clock, Logger } from "../../model/deps.ts";
 import type { Disk } from "../disk.ts";
-import type { TokenSpan } from "../engine.ts";
-import { type Place, Cells } from "./cells.ts";
+import { Cells } from "./cells.ts";
 import { DropMap } from "./drop-map.ts";
-import { walkSpan } from "./log-scan.ts";
 import type { LogEngineOptions } from "./options.ts";
+import type { Place } from "./place.ts";
 import { type Entry, recordBytes } from "./record.ts";
 import { ScanRegister } from "./scan-register.ts";
 import { Segments } from "./segments.ts";
@@ -41,7 +40,8 @@ export class LogState {
   cellsForWriting(keyspaceId: number): Cells {
     let cells = this.#keyspaces[keyspaceId];
     if (cells === undefined) {
-      cells = new Cells(this.scans, this.options);
+      const { scans } = this;
+      cells = new Cells({ scans, onDrop: (from, slot) => this.#bury(from, slot) }, this.options);
       this.#keyspaces[keyspaceId] = cells;
     }
     return cells;
@@ -94,22 +94,6 @@ export class LogState {
     this.#bury(cells, slot);
     cells.move(slot, place);
     this.segments.get(place.segmentId).liveBytes += cells.recordBytes(slot);
-  }
-
-  /** Takes all cells of a span away; `end` is the end of the log. Returns how many there were. */
-  drop(keyspaceId: number, span: TokenSpan, end: Place): number {
-    const cells = this.cells(keyspaceId);
-    if (cells === undefined) return 0;
-    const before = cells.count;
-    const birth = this.scans.advance();
-    walkSpan(cells, span, (slot) => {
-      this.#bury(cells, slot);
-      cells.drop(slot, birth);
-    });
-    const count = before - cells.count;
-    // With nothing in the index, everything in the log is dropped already.
-    if (count > 0) this.dropped.add(keyspaceId, span, end);
-    return count;
   }
 
   #bury(cells: Cells, slot: number): void {

@@ -23,6 +23,8 @@ export interface LogEngineOptions {
   readonly snapshotLogBytes: number;
   /** Bytes of index snapshot written in one step. */
   readonly snapshotStepBytes: number;
+  /** Entries of the index that a drop looks at in one turn of the event loop. */
+  readonly dropStepEntries: number;
   /** Bytes of log read at once when it is replayed. */
   readonly replayChunkBytes: number;
   readonly keyBytesMax: number;
@@ -44,6 +46,7 @@ export const DEFAULT_LOG_OPTIONS: LogEngineOptions = {
   mergePauseMs: 2,
   snapshotLogBytes: 512 * 1024 * 1024,
   snapshotStepBytes: 256 * 1024,
+  dropStepEntries: 10_000,
   replayChunkBytes: 1024 * 1024,
   keyBytesMax: 64 * 1024,
   valueBytesMax: 16 * 1024 * 1024,

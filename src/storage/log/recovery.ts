@@ -18,13 +18,14 @@
  * process in the page cache only, and a put that loses against it will be acknowledged.
  */
 import type { RecoveryReport } from "../engine.ts";
-import { type Cells, type Place, comparePlaces } from "./cells.ts";
+import type { Cells } from "./cells.ts";
 import { assert } from "../../util/assert.ts";
 import type { LogState } from "./log-state.ts";
 import { promised } from "../promised.ts";
 import { readDrops } from "./drop-format.ts";
 import { rewriteIfMarked } from "./failed-sync.ts";
 import { SNAPSHOT_NAME, SNAPSHOT_TEMPORARY_NAME, SnapshotDecoder } from "./snapshot-format.ts";
+import { type Place, comparePlaces } from "./place.ts";
 import { Entry, readEntry } from "./record.ts";
 import { SegmentReader } from "./segment-reader.ts";
 import {

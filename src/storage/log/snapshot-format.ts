@@ -17,7 +17,7 @@
  */
 import { crc32 } from "node:zlib";
 import type { DiskFile } from "../disk.ts";
-import type { Place } from "./cells.ts";
+import type { Place } from "./place.ts";
 import { type ByteBuffer, type Entry, KEY_BYTES_MAX, makeByteBuffer } from "./record.ts";
 
 export const SNAPSHOT_NAME = "index.snapshot";
