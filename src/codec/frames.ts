@@ -14,7 +14,8 @@ import type { Durability } from "../model/consistency.ts";
 
 /** Bytes before the body, the length field included. */
 export const FRAME_HEADER_BYTES = 12;
-const LAYOUT_BYTES = 8;
+/** What a layout stamp takes at the beginning of a request's body. */
+export const LAYOUT_BYTES = 8;
 const WRITE_FIXED_BYTES = FRAME_HEADER_BYTES + LAYOUT_BYTES + 36;
 const READ_FIXED_BYTES = FRAME_HEADER_BYTES + LAYOUT_BYTES + 12;
 const READ_OK_FIXED_BYTES = FRAME_HEADER_BYTES + 28;
@@ -31,6 +32,8 @@ export const FrameType = {
   readOk: 19,
   scan: 20,
   scanOk: 21,
+  stream: 22,
+  streamOk: 23,
   failure: 31,
 } as const;
 
@@ -41,6 +44,7 @@ export const FailureReason = {
   storage: 3,
   corrupt: 4,
   stopping: 5,
+  stream: 6,
 } as const;
 export type FailureReasonCode = (typeof FailureReason)[keyof typeof FailureReason];
 
@@ -121,7 +125,8 @@ export function readHeader(bytes: Buffer, start: number, into: FrameHeader): voi
   into.requestId = bytes.readUInt32LE(start + 8);
 }
 
-function putLayout(bytes: Buffer, at: number, layout: LayoutStamp): void {
+/** Writes the stamp that a request's body begins with. */
+export function putLayout(bytes: Buffer, at: number, layout: LayoutStamp): void {
   bytes.writeUInt32LE(layout.counter, at);
   bytes.writeUInt32LE(layout.hash, at + 4);
 }
