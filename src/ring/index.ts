@@ -42,6 +42,7 @@ export { TokenIndex } from "./token-index.ts";
 export { describeOwnership } from "./ownership.ts";
 export {
   type HashPartitioner,
+  type NarrowPartitioner,
   type Partitioner,
   PartitionerError,
   type SampledShare,

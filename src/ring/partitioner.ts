@@ -68,6 +68,14 @@ export interface HashPartitioner extends Partitioner<bigint> {
   ownership(tokens: Iterable<bigint>): ReadonlyMap<bigint, number>;
 }
 
+/** A hash partitioner whose tokens fit into 32 bits, so that keys are hashed without a BigInt. */
+export interface NarrowPartitioner extends HashPartitioner {
+  /** How many bits a token has, at most 32. */
+  readonly tokenBits: number;
+  /** The token of a key as a number, 0 to 2^tokenBits - 1. */
+  hashToNumber(key: Uint8Array): number;
+}
+
 /** What `sampledOwnership` found of one token. */
 export interface SampledShare<T> {
   /** One of the given tokens. */

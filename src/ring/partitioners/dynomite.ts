@@ -2,7 +2,7 @@ import type { Uint32Source } from "../../util/random.ts";
 import { dynomiteManagerToken } from "../allocation/sidecar-tokens.ts";
 import { type DynomiteHash, type Hash32, dynomiteHash } from "../dynomite-hashes.ts";
 import { taggedPart } from "../hash-tag.ts";
-import { type HashPartitioner, PartitionerError } from "../partitioner.ts";
+import { type NarrowPartitioner, PartitionerError } from "../partitioner.ts";
 import { INT64_ORDER } from "../range.ts";
 import { TokenError } from "../token.ts";
 import {
@@ -32,8 +32,9 @@ export interface DynomiteOptions {
  *
  * Source: Dynomite `src/hashkit/`.
  */
-export class DynomitePartitioner implements HashPartitioner {
+export class DynomitePartitioner implements NarrowPartitioner {
   readonly name: string;
+  readonly tokenBits = 32;
   readonly preservesOrder = false;
   /** An ordinary token, which keys have and members may own: this ring has no reserved one. */
   readonly minimum = 0n;
@@ -54,10 +55,14 @@ export class DynomitePartitioner implements HashPartitioner {
     return INT64_ORDER.compare(a, b);
   }
 
-  /** An empty tag is hashed as it is, as in Dynomite's last source: all such keys go together. */
   hash(key: Uint8Array): bigint {
+    return BigInt(this.hashToNumber(key));
+  }
+
+  /** An empty tag is hashed as it is, as in Dynomite's last source: all such keys go together. */
+  hashToNumber(key: Uint8Array): number {
     const tag = this.#hashTag && taggedPart(key, ...this.#hashTag);
-    return BigInt(this.#hash(tag === undefined ? key : key.subarray(tag.start, tag.end)));
+    return this.#hash(tag === undefined ? key : key.subarray(tag.start, tag.end));
   }
 
   midpoint(left: bigint, right: bigint): bigint {

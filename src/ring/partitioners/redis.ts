@@ -1,7 +1,7 @@
 import { type Uint32Source, randomBelow } from "../../util/random.ts";
 import { crc16Register } from "../crc.ts";
 import { taggedPart } from "../hash-tag.ts";
-import type { HashPartitioner } from "../partitioner.ts";
+import type { NarrowPartitioner } from "../partitioner.ts";
 import { INT64_ORDER } from "../range.ts";
 import { TokenError } from "../token.ts";
 import {
@@ -24,8 +24,9 @@ const CLOSE = 0x7d;
  * Source: Redis Cluster specification, "Key distribution model" and "Hash tags"; for even tokens
  * `redis-cli --cluster create`.
  */
-export class RedisSlotPartitioner implements HashPartitioner {
+export class RedisSlotPartitioner implements NarrowPartitioner {
   readonly name = "RedisSlotPartitioner";
+  readonly tokenBits = 14;
   readonly preservesOrder = false;
   /** Slot 0, an ordinary slot: this ring has no reserved token. */
   readonly minimum = 0n;
@@ -37,9 +38,13 @@ export class RedisSlotPartitioner implements HashPartitioner {
   }
 
   hash(key: Uint8Array): bigint {
+    return BigInt(this.hashToNumber(key));
+  }
+
+  hashToNumber(key: Uint8Array): number {
     const tag = taggedPart(key, OPEN, CLOSE);
     const isTagged = tag !== undefined && tag.end > tag.start;
-    return BigInt(crc16Register(isTagged ? key.subarray(tag.start, tag.end) : key) % SLOTS);
+    return crc16Register(isTagged ? key.subarray(tag.start, tag.end) : key) % SLOTS;
   }
 
   midpoint(left: bigint, right: bigint): bigint {
