@@ -202,7 +202,7 @@ function addressOf(number: number): string {
 }
 
 function pair(from: number, to: number): { readonly from: string; readonly to: string } {
-  return { from: addressOf(from), to: addressOf(to) };
+  return { from: idOf(from), to: idOf(to) };
 }
 
 function plannedMember(

@@ -57,7 +57,7 @@ export function planText(plan: PlanJson): string {
 }
 
 function movedText({ movedKeys, movedBytes, etaSeconds }: PlanJson): string {
-  return `about ${movedKeys} keys, ${sizeText(movedBytes)}, ${spanText(etaSeconds)}`;
+  return `about ${Math.round(movedKeys)} keys, ${sizeText(movedBytes)}, ${spanText(etaSeconds)}`;
 }
 
 function memberTable({ members }: PlanJson): string {
@@ -85,7 +85,7 @@ function transferTable({ transfers, members }: PlanJson): string {
       name(from),
       name(to),
       String(rangeCount),
-      String(keys),
+      String(Math.round(keys)),
       sizeText(bytes),
     ]),
   );

@@ -30,7 +30,11 @@ export async function isConsented(
   signals.listen();
   try {
     context.write(`${text} `);
-    const answer = await Promise.race([lineOf(context.input), signals.first.then(() => "")]);
+    const stopped = signals.first.then(() => {
+      context.write("\n");
+      return "";
+    });
+    const answer = await Promise.race([lineOf(context.input), stopped]);
     return consents.includes(answer.trim().toLowerCase());
   } finally {
     signals.release();
