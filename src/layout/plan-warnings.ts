@@ -4,7 +4,7 @@
  * possible; what is not was refused when the changes were applied (see staging.ts).
  */
 import type { PlanWarning } from "../model/topology-api.ts";
-import { type RackViolation, type MovementRing, movementBetween } from "../placement/movement.ts";
+import { type RackViolation, rackViolationsOf } from "../placement/movement.ts";
 import { parseReplication } from "../placement/strategy.ts";
 import { parseToken } from "../ring/token.ts";
 import { replicationFactors } from "./keyspace-table.ts";
@@ -214,9 +214,11 @@ function racksShared(context: PlanContext): PlanWarning[] {
   const { head, target } = context;
   return target.keyspaces.flatMap((keyspace) => {
     const before = head.keyspaces.find(({ id }) => id === keyspace.id);
-    const violations = violationsOf(target, keyspace);
+    const violations = violationsOf(context, target, keyspace);
     if (violations.length === 0) return [];
-    const known = new Set(before === undefined ? [] : violationsOf(head, before).map(keyOf));
+    const known = new Set(
+      before === undefined ? [] : violationsOf(context, head, before).map(keyOf),
+    );
     const added = violations.filter((violation) => !known.has(keyOf(violation)));
     const share = added.reduce((sum, violation) => sum + violation.share, 0);
     const [worst] = added;
@@ -229,18 +231,17 @@ function racksShared(context: PlanContext): PlanWarning[] {
   });
 }
 
-function violationsOf(layout: Layout, keyspace: LayoutKeyspace): readonly RackViolation[] {
-  const ring: MovementRing = {
-    members: layout.members.map(({ id, dc, rack, weight, tokens }) => ({
-      id,
-      dc,
-      rack,
-      weight,
-      tokens: tokens.map(parseToken),
-    })),
-    replication: parseReplication(keyspace.replication, datacentersOf(layout)),
-  };
-  return movementBetween(ring, ring).rackViolations;
+function violationsOf(
+  context: PlanContext,
+  layout: Layout,
+  keyspace: LayoutKeyspace,
+): readonly RackViolation[] {
+  const members = layout.members.map((member) => ({
+    ...member,
+    tokens: member.tokens.map(parseToken),
+  }));
+  const replication = parseReplication(keyspace.replication, datacentersOf(layout));
+  return rackViolationsOf({ members, replication }, context.table(layout, keyspace));
 }
 
 function keyOf({ dc, members }: RackViolation): string {

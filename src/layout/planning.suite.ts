@@ -17,6 +17,7 @@ export function layoutOf(parts: Partial<Omit<Layout, "version">>, counter = 1): 
     leavingIds: [],
     removedIds: [],
     base: counter - 1,
+    parent: "",
     ...parts,
     version: { counter, hash, lineage: hash.slice(0, 8) },
   };

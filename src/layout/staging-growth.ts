@@ -4,21 +4,24 @@
  * present member and takes a part of each of its ranges, so who held much holds much less and everybody
  * gets the same share as before, relative to the others.
  *
- * What a range is depends on the replication. Where it counts by datacenter, each datacenter grows by
- * itself (and may stay as it is); where a datacenter has as many racks as replicas, each rack holds the
- * ring once and its ranges are cut. The followers stand in the rack of whom they follow: racks that grow
- * differently would no longer hold the same.
+ * Which ranges are cut depends on the racks. A range goes from the token before, of whatever rack. If
+ * the follower stands in the rack of whom it follows, and replicas avoid racks that they have met, then
+ * whoever comes first of the two is a replica of all that lies farther back, and the other one is not:
+ * the halves are not equal. Then the ranges of each rack by itself are cut, which is exact where a
+ * datacenter has as many racks as replicas. So both are tried, and the more even ring is taken.
+ *
+ * Where replicas are counted by datacenter, each datacenter grows by itself (and may stay as it is).
  */
-import type { BalancedReplication } from "../ring/allocation/allocation.ts";
-import { AllocationError } from "../ring/allocation/allocation.ts";
+import { AllocationError, type BalancedReplication } from "../ring/allocation/allocation.ts";
 import { growthTokens } from "../ring/allocation/even.ts";
+import { relativeLoads } from "../ring/allocation/growth.ts";
 import { MURMUR3_SPACE } from "../ring/allocation/token-space.ts";
 import { parseToken } from "../ring/token.ts";
 import { must } from "../util/assert.ts";
 import type { LayoutMember } from "./layout.ts";
 import { compareText } from "./rules.ts";
 import { type Draft, type Staging, type WaitingMember, refusal } from "./staging-draft.ts";
-import { balancedReplication, placed, texts } from "./staging-tokens.ts";
+import { balancedReplication, placed, ringMember, texts } from "./staging-tokens.ts";
 
 /** Members that share the ring among them, and those that come to them. */
 interface Group {
@@ -35,16 +38,22 @@ export function growthMembers(
   staging: Staging,
 ): LayoutMember[] {
   const replication = balancedReplication(draft);
-  const taken = new Set(draft.members.flatMap(({ tokens }) => tokens.map(parseToken)));
+  const tokens = draft.members.flatMap((member) => member.tokens.map(parseToken));
   return homesOf(draft, waiting, replication).flatMap((home) => {
     const racks = replication.kind === "simple" ? [home] : racksOf(home);
     const factor = factorOf(racks, staging);
-    // What is cut: the ranges of each rack if it is a ring of its own, else those of all together.
-    const isRackRing = replication.kind === "network" && replication.rf[home.name] === racks.length;
-    const whole = isRackRing ? undefined : cutsOf(home.members, { factor, taken, staging });
-    return racks.flatMap((rack) =>
-      followersOf(rack, factor, whole ?? cutsOf(rack.members, { factor, taken, staging })),
-    );
+    const grown = (scopes: readonly Group[]): LayoutMember[] => {
+      const growth = { factor, taken: new Set(tokens), staging };
+      const cuts = new Map(scopes.flatMap(({ members }) => [...cutsOf(members, growth)]));
+      return racks.flatMap((rack) => followersOf(rack, factor, cuts));
+    };
+    const together = grown([home]);
+    if (racks.length === 1 || replication.kind === "simple") return together;
+    const apart = grown(racks);
+    const rf = replication.rf[home.name] ?? 1;
+    const load = (members: readonly LayoutMember[]): number =>
+      Math.max(...relativeLoads([...home.members, ...members].map(ringMember), rf));
+    return load(apart) < load(together) ? apart : together;
   });
 }
 

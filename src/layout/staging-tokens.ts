@@ -155,7 +155,8 @@ function requestFor(
   };
 }
 
-function ringMember({ id, dc, rack, weight, tokens }: LayoutMember): RingMember {
+/** A member as allocators see it. */
+export function ringMember({ id, dc, rack, weight, tokens }: LayoutMember): RingMember {
   return { id, dc, rack, weight, tokens: tokens.map(parseToken) };
 }
 

@@ -300,3 +300,125 @@ describe("a staged replication", () => {
     expect(refusalOf([other]).code).toBe("UNKNOWN_KEYSPACE");
   });
 });
+
+describe("whatever is staged", () => {
+  const outside = [5, 6, 7, 8].map((number) => waiting(number, { numTokens: 1 + (number % 3) }));
+  const dead = four[3] as (typeof four)[0];
+  const from = layoutOf({ ...head, keyspaces: [keyspaceWith(1, { dc1: "2" })] });
+  const anybody = fc.integer({ min: 1, max: 8 }).map(memberId);
+  const anyReplication = fc.constantFrom(
+    { class: "SimpleStrategy", options: { replication_factor: "2" } },
+    { class: "NetworkTopologyStrategy", options: { replication_factor: "3" } },
+    { class: "NetworkTopologyStrategy", options: { dc2: "1" } },
+  );
+  const anyChange: fc.Arbitrary<StagedChange> = fc.oneof(
+    fc.record({ kind: fc.constant("join" as const), member: anybody }),
+    fc.record({ kind: fc.constant("leave" as const), member: anybody }),
+    fc.record({ kind: fc.constant("remove" as const), member: anybody }),
+    fc.record({ kind: fc.constant("assassinate" as const), member: anybody }),
+    fc.record({
+      kind: fc.constant("move" as const),
+      member: anybody,
+      tokens: fc.array(fc.integer({ min: -9, max: 9 }).map(String), { minLength: 1, maxLength: 3 }),
+    }),
+    fc.record({ kind: fc.constant("replace" as const), member: anybody, by: anybody }),
+    fc.record({
+      kind: fc.constant("weight" as const),
+      member: anybody,
+      weight: fc.constantFrom(0.5, 1, 2, 3.5),
+    }),
+    fc.record({
+      kind: fc.constant("place" as const),
+      member: anybody,
+      dc: fc.constantFrom(undefined, "dc1", "dc2"),
+      rack: fc.constantFrom(undefined, "r1", "r2"),
+    }),
+    fc.record({
+      kind: fc.constant("num-tokens" as const),
+      member: anybody,
+      numTokens: fc.integer({ min: 1, max: 5 }),
+    }),
+    fc.record({
+      kind: fc.constant("double" as const),
+      members: fc.constant(outside.map(({ id }) => id)),
+    }),
+    fc.record({
+      kind: fc.constant("replication" as const),
+      keyspace: fc.constant("keyspace_1"),
+      replication: anyReplication,
+    }),
+  );
+
+  /** A change that takes this one back, if there is one. */
+  function inverse(change: StagedChange): StagedChange | undefined {
+    if (change.kind === "join") return { kind: "leave", member: change.member };
+    const present = "member" in change ? from.members.find(({ id }) => id === change.member) : null;
+    if (change.kind === "replication") {
+      const [{ replication } = { replication: change.replication }] = from.keyspaces;
+      return { ...change, replication };
+    }
+    if (present === undefined || present === null) return undefined;
+    const { tokens, weight, dc, rack } = present;
+    if (change.kind === "move") return { ...change, tokens };
+    if (change.kind === "weight") return { ...change, weight };
+    if (change.kind === "place") return { ...change, dc, rack };
+    if (change.kind === "num-tokens") return { ...change, numTokens: tokens.length };
+    return undefined;
+  }
+
+  it("keeps the rules of layouts, or is refused with a reason", () => {
+    const counts = { made: 0, refused: 0 };
+    fc.assert(
+      fc.property(fc.array(anyChange, { minLength: 1, maxLength: 4 }), fc.nat(), (staged, seed) => {
+        const facts = { ...factsOf(from, { waiting: outside }), rng: new SeededRng(seed) };
+        const before = JSON.stringify(from);
+        try {
+          const content = applyStaged(from, staged, withDown(facts, dead));
+          checkContent({ ...content, base: 1 }, {});
+          expect(content.members.length).toBeGreaterThan(0);
+          const again = { ...facts, rng: new SeededRng(seed) };
+          expect(applyStaged(from, staged, withDown(again, dead))).toEqual(content);
+          for (const { id } of from.members) {
+            const places = [
+              content.members.some((one) => one.id === id),
+              content.leavingIds.includes(id),
+              content.removedIds.includes(id),
+            ];
+            expect(places.filter(Boolean)).toHaveLength(1);
+          }
+          counts.made++;
+        } catch (error) {
+          if (!(error instanceof LayoutError)) throw error;
+          expect(error.message).toMatch(/ is not possible: .{10}/u);
+          counts.refused++;
+        }
+        expect(JSON.stringify(from)).toBe(before);
+      }),
+      { numRuns: 150 },
+    );
+    expect(counts.made).toBeGreaterThan(20);
+    expect(counts.refused).toBeGreaterThan(20);
+  });
+
+  it("is undone by what takes it back, as if it never had been staged", () => {
+    let undone = 0;
+    fc.assert(
+      fc.property(fc.array(anyChange, { minLength: 1, maxLength: 3 }), (staged) => {
+        const back = staged.flatMap((change) => inverse(change) ?? []).toReversed();
+        if (back.length < staged.length) return;
+        const facts = factsOf(from, { waiting: outside });
+        let content;
+        try {
+          content = applyStaged(from, [...staged, ...back], facts);
+        } catch (error) {
+          if (error instanceof LayoutError) return;
+          throw error;
+        }
+        undone++;
+        expect(layoutOf(content)).toEqual(layoutOf(from));
+      }),
+      { numRuns: 150 },
+    );
+    expect(undone).toBeGreaterThan(20);
+  });
+});

@@ -273,7 +273,8 @@ function rebuildMembers(
   return partners;
 }
 
-function rackViolationsOf(
+/** Where replicas stand in fewer racks than they could, largest share first. */
+export function rackViolationsOf(
   { members, replication }: MovementRing,
   table: ReplicaTable,
 ): RackViolation[] {
