@@ -133,7 +133,8 @@ describe("dropping", () => {
   });
 
   it("that failed is stored with what needs it next", async () => {
-    const setting = await opened({ ...SMALL, snapshotLogBytes: 2000 });
+    // One segment, so that no merge needs the drop first.
+    const setting = await opened({ ...SMALL, segmentBytes: 100_000, snapshotLogBytes: 2000 });
     await setting.put("a", "x".repeat(1000));
     const { disk } = setting;
     disk.setCapacity(disk.usedBytes());
