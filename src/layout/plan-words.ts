@@ -10,6 +10,7 @@ const SIZE_UNITS = ["bytes", "KiB", "MiB", "GiB", "TiB"] as const;
 export function stepsOf(context: PlanContext, flow: PlanFlow): readonly string[] {
   const { target, head } = context;
   const counter = target.version.counter;
+  const isMoving = context.duties.length > 0;
   const leaving = target.leavingIds.filter((id) => !head.leavingIds.includes(id));
   return [
     ...context.changes.map((change) => changeStep(change, context)),
@@ -17,7 +18,7 @@ export function stepsOf(context: PlanContext, flow: PlanFlow): readonly string[]
       "the old replicas and among the new ones",
     ...movingSteps(flow),
     `when every member has confirmed that, reads go over to layout ${counter}`,
-    ...(flow.transfers.length > 0 ? ["members drop the data that they do not own any more"] : []),
+    ...(isMoving ? ["members drop the data that they do not own any more"] : []),
     ...leaving.map((id) => `${context.name(id)} is removed for good; its process can be ended`),
   ];
 }

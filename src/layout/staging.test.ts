@@ -5,7 +5,7 @@ import { SeededRng } from "../util/random.ts";
 import { type Layout, LayoutError } from "./layout.ts";
 import { factsOf, keyspaceWith, layoutOf, waiting, withDown } from "./planning.suite.ts";
 import { checkContent } from "./rules.ts";
-import { type StagingFacts, applyStaged } from "./staging.ts";
+import { type StagedContent, type StagingFacts, applyStaged } from "./staging.ts";
 import { member, memberId } from "./testing.suite.ts";
 
 const step = 2n ** 62n;
@@ -17,18 +17,29 @@ function after(changes: readonly StagedChange[], facts: StagingFacts = factsOf(h
   return applyStaged(from, changes, facts);
 }
 
+interface Outcome {
+  readonly content?: StagedContent;
+  readonly code?: string;
+  readonly refusal?: string;
+}
+
+function outcomeOf(apply: () => StagedContent): Outcome {
+  try {
+    return { content: apply() };
+  } catch (error) {
+    if (error instanceof LayoutError) return { code: error.code, refusal: error.message };
+    throw error;
+  }
+}
+
 function refusalOf(
   changes: readonly StagedChange[],
   facts: StagingFacts = factsOf(head),
   from: Layout = head,
 ): { code: string; message: string } {
-  try {
-    applyStaged(from, changes, facts);
-  } catch (error) {
-    if (error instanceof LayoutError) return { code: error.code, message: error.message };
-    throw error;
-  }
-  throw new Error("nothing was refused");
+  const { code, refusal } = outcomeOf(() => applyStaged(from, changes, facts));
+  if (code === undefined || refusal === undefined) throw new Error("nothing was refused");
+  return { code, message: refusal };
 }
 
 describe("a staged join", () => {
@@ -372,27 +383,26 @@ describe("whatever is staged", () => {
       fc.property(fc.array(anyChange, { minLength: 1, maxLength: 4 }), fc.nat(), (staged, seed) => {
         const facts = { ...factsOf(from, { waiting: outside }), rng: new SeededRng(seed) };
         const before = JSON.stringify(from);
-        try {
-          const content = applyStaged(from, staged, withDown(facts, dead));
-          checkContent({ ...content, base: 1 }, {});
-          expect(content.members.length).toBeGreaterThan(0);
-          const again = { ...facts, rng: new SeededRng(seed) };
-          expect(applyStaged(from, staged, withDown(again, dead))).toEqual(content);
-          for (const { id } of from.members) {
-            const places = [
-              content.members.some((one) => one.id === id),
-              content.leavingIds.includes(id),
-              content.removedIds.includes(id),
-            ];
-            expect(places.filter(Boolean)).toHaveLength(1);
-          }
-          counts.made++;
-        } catch (error) {
-          if (!(error instanceof LayoutError)) throw error;
-          expect(error.message).toMatch(/ is not possible: .{10}/u);
-          counts.refused++;
-        }
+        const outcome = outcomeOf(() => applyStaged(from, staged, withDown(facts, dead)));
+        const again = { ...facts, rng: new SeededRng(seed) };
+        expect(outcomeOf(() => applyStaged(from, staged, withDown(again, dead)))).toEqual(outcome);
         expect(JSON.stringify(from)).toBe(before);
+        expect(outcome.refusal ?? "").toMatch(/^$| is not possible: .{10}/u);
+        if (outcome.content === undefined) {
+          counts.refused++;
+          return;
+        }
+        counts.made++;
+        const { content } = outcome;
+        checkContent({ ...content, base: 1 }, {});
+        for (const { id } of from.members) {
+          const places = [
+            content.members.some((one) => one.id === id),
+            content.leavingIds.includes(id),
+            content.removedIds.includes(id),
+          ];
+          expect(places.filter(Boolean)).toHaveLength(1);
+        }
       }),
       { numRuns: 150 },
     );
@@ -407,13 +417,8 @@ describe("whatever is staged", () => {
         const back = staged.flatMap((change) => inverse(change) ?? []).toReversed();
         if (back.length < staged.length) return;
         const facts = factsOf(from, { waiting: outside });
-        let content;
-        try {
-          content = applyStaged(from, [...staged, ...back], facts);
-        } catch (error) {
-          if (error instanceof LayoutError) return;
-          throw error;
-        }
+        const { content } = outcomeOf(() => applyStaged(from, [...staged, ...back], facts));
+        if (content === undefined) return;
         undone++;
         expect(layoutOf(content)).toEqual(layoutOf(from));
       }),
