@@ -55,8 +55,13 @@ export type GossipInput =
   /** Each `intervalMs`. */
   | { readonly kind: "tick" }
   | { readonly kind: "message"; readonly message: GossipMessage }
-  /** An own application state. */
-  | { readonly kind: "set-state"; readonly name: string; readonly value: string }
+  /** An own application state; an urgent one is told to several members at once. */
+  | {
+      readonly kind: "set-state";
+      readonly name: string;
+      readonly value: string;
+      readonly isUrgent?: boolean | undefined;
+    }
   /** This member has committed or taken over a layout. */
   | { readonly kind: "layout"; readonly layout: KnownLayout }
   /** A connection to or from this address was made. */

@@ -142,7 +142,7 @@ export class Gossiper {
       case "message":
         return this.#hear(input.message);
       case "set-state":
-        return this.#setState(input.name, input.value);
+        return this.#setState(input.name, input.value, input.isUrgent === true);
       case "layout":
         return this.#takeLayout(input.layout);
       case "connected":
@@ -413,12 +413,18 @@ export class Gossiper {
     assert(order >= 0, "a member's layout went back to an older version");
     this.#layout = layout;
     this.#outbox.cluster = { ...this.#outbox.cluster, id: layout.clusterId };
-    this.#table.self.layout = { counter: layout.counter, hash: layout.hash };
+    const { counter, hash, lineage } = layout;
+    this.#table.self.layout = { counter, hash, lineage };
     this.#table.set("LAYOUT", formatLayoutState(layout));
     this.#liveness.remove(layout.removedIds);
     if (this.#shadow !== undefined) this.#leaveShadow(this.#shadow);
     if (this.#phase !== "running" || order === 0) return;
     this.#answerWaiters();
+    this.#callSeveral();
+  }
+
+  /** Spreads news at once instead of with the next rounds. */
+  #callSeveral(): void {
     const alive = shuffled(this.#rng, this.#liveness.alive());
     for (const { address } of alive.slice(0, this.#options.pushFanout ?? 5)) this.#call(address);
   }
@@ -434,13 +440,14 @@ export class Gossiper {
   #offerFor(theirs: GossipMessage["layout"]): GossipAck["offer"] {
     if (this.#layout === undefined) return undefined;
     if (theirs !== undefined && compareLayoutVersions(this.#layout, theirs) <= 0) return undefined;
-    const { counter, hash, payload } = this.#layout;
-    return { counter, hash, payload };
+    const { counter, hash, lineage, payload } = this.#layout;
+    return { counter, hash, lineage, payload };
   }
 
-  #setState(name: string, value: string): void {
+  #setState(name: string, value: string, isUrgent: boolean): void {
     assert(STATE_NAME.test(name), () => `'${name}' is no name of an application state`);
     this.#table.set(name, value);
+    if (isUrgent && this.#phase === "running") this.#callSeveral();
   }
 
   /** Something happened to the connection: see at once whether the member answers. */

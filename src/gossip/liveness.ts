@@ -10,7 +10,7 @@
  * still tell about it is ignored for a while, for it not to come back through those that forget
  * later; a new start of it is welcome at any time.
  */
-import { type LayoutVersion, compareLayoutVersions } from "../model/layout-version.ts";
+import { LINEAGE, type LayoutVersion, compareLayoutVersions } from "../model/layout-version.ts";
 import type { Endpoint, EndpointTable, Merged } from "./endpoint-table.ts";
 import type { FailureDetector } from "./failure-detector.ts";
 import type { DownReason } from "./gossip-io.ts";
@@ -151,22 +151,25 @@ export class Liveness {
     if (layout !== undefined) this.#advanceLayout(endpoint, layout);
   }
 
-  #advanceLayout(endpoint: Endpoint, { counter, hash }: LayoutVersion): boolean {
+  #advanceLayout(endpoint: Endpoint, { counter, hash, lineage }: LayoutVersion): boolean {
+    const offered = { counter, hash, lineage };
     const known = endpoint.layout;
-    if (known !== undefined && compareLayoutVersions({ counter, hash }, known) <= 0) return false;
-    endpoint.layout = { counter, hash };
+    if (known !== undefined && compareLayoutVersions(offered, known) <= 0) return false;
+    endpoint.layout = offered;
     return true;
   }
 }
 
 /** The text of the application state LAYOUT. */
-export function formatLayoutState({ counter, hash }: LayoutVersion): string {
-  return `${counter}:${hash}`;
+export function formatLayoutState({ counter, hash, lineage }: LayoutVersion): string {
+  return `${counter}:${hash}:${lineage}`;
 }
 
 function parseLayoutState(text: string): LayoutVersion | undefined {
-  const [, counter, hash] = /^(\d{1,15}):([0-9a-f]{32})$/.exec(text) ?? [];
-  return hash === undefined ? undefined : { counter: Number(counter), hash };
+  const [counter = "", hash = "", lineage = ""] = text.split(":");
+  const isWhole =
+    /^\d{1,15}$/.test(counter) && /^[0-9a-f]{32}$/.test(hash) && LINEAGE.pattern.test(lineage);
+  return isWhole ? { counter: Number(counter), hash, lineage } : undefined;
 }
 
 function hasStopped(endpoint: Endpoint): boolean {

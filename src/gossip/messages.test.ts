@@ -13,7 +13,7 @@ const hex = (length: number): fc.Arbitrary<string> =>
 const ids = fc.tuple(hex(8), hex(4), hex(4), hex(4), hex(12)).map((parts) => parts.join("-"));
 const numbers = fc.nat({ max: Number.MAX_SAFE_INTEGER });
 const texts = fc.string({ maxLength: 20 });
-const layouts = fc.record({ counter: numbers, hash: hex(32) });
+const layouts = fc.record({ counter: numbers, hash: hex(32), lineage: hex(16) });
 const digests = fc.array(fc.tuple(ids, numbers, numbers), { maxLength: 5 });
 const stateNames = fc.constantFrom("STATUS", "LOAD", "X_9");
 const snapshots = fc.array(
@@ -27,7 +27,12 @@ const snapshots = fc.array(
   { maxLength: 3 },
 );
 const offers = fc.option(
-  fc.record({ counter: numbers, hash: hex(32), payload: fc.constantFrom({ a: 1 }, "x", null) }),
+  fc.record({
+    counter: numbers,
+    hash: hex(32),
+    lineage: hex(16),
+    payload: fc.constantFrom({ a: 1 }, "x", null),
+  }),
   { nil: undefined },
 );
 const head = {
@@ -78,7 +83,7 @@ const ack2 = {
   ...syn,
   kind: "ack2",
   states: [{ ...syn.from, heartbeat: 17, states: [["LOAD", 16, "123"]] }],
-  offer: { counter: 1, hash: "0".repeat(32), payload: { any: "thing" } },
+  offer: { counter: 1, hash: "0".repeat(32), lineage: "0".repeat(8), payload: { any: "thing" } },
 };
 
 describe("gossip messages", () => {
@@ -109,6 +114,10 @@ describe("gossip messages", () => {
     ["gossip.cluster.name", { ...syn, cluster: { partitioner: "p" } }],
     ["gossip.cluster.id", { ...syn, cluster: { ...syn.cluster, id: 7 } }],
     ["gossip.layout.hash", { ...syn, layout: { counter: 1, hash: "0".repeat(31) } }],
+    [
+      "gossip.layout.lineage",
+      { ...syn, layout: { counter: 1, hash: "0".repeat(32), lineage: "0".repeat(7) } },
+    ],
     ["gossip.layout.counter", { ...syn, layout: { counter: 1.5, hash: "0".repeat(32) } }],
     ["gossip.dialed", { ...syn, dialed: 5 }],
     ["gossip.isShadow", { ...syn, isShadow: "no" }],

@@ -10,7 +10,7 @@
  * payload is opaque here. Lists of numbers and texts stand for digests and states, because there are
  * many of them in each message.
  */
-import type { LayoutVersion } from "../model/layout-version.ts";
+import { LINEAGE, type LayoutVersion } from "../model/layout-version.ts";
 import {
   UntrustedDataError,
   asBoolean,
@@ -181,6 +181,7 @@ function parseVersion(data: unknown, path: string): LayoutVersion {
   return {
     counter: asInteger(record["counter"], `${path}.counter`, COUNT),
     hash: asMatch(record["hash"], `${path}.hash`, HASH),
+    lineage: asMatch(record["lineage"], `${path}.lineage`, LINEAGE),
   };
 }
 

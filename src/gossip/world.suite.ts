@@ -29,6 +29,8 @@ export interface MemberSettings {
   readonly clusterName?: string;
   readonly partitioner?: string;
   readonly rejoins?: boolean;
+  /** It takes part in gossip and does not want to be in the layout. */
+  readonly isStranger?: boolean;
 }
 
 /** What survives a restart. */
@@ -79,10 +81,11 @@ export class SimMember {
       },
     );
     const entry = { id: idOf(number), dc: "dc1", rack: "r1", weight: 1, tokens: [String(number)] };
-    this.intents = [
+    const wishes: LayoutIntent[] = [
       { kind: "join", member: { ...entry, address: this.address } },
       { kind: "addresses", id: entry.id, addresses: { address: this.address } },
     ];
+    this.intents = settings.isStranger === true ? [] : wishes;
   }
 
   start(): void {

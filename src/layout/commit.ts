@@ -6,11 +6,11 @@
  * hashes, `resolve` picks the same winner everywhere, and whoever lost a change commits it again on
  * top of the winner (see intents.ts).
  *
- * Changes that would move data are refused until they can be planned: a member joins on its own only
- * while the ring holds no keyspaces, and datacenter, rack and weight stay as they are.
+ * What moves data is never dangerous by itself: a new layout only says where data shall be. Nobody
+ * reads from it before they are there (history.ts).
  */
 import type { KeyspaceDefinition } from "../model/admin-api.ts";
-import { compareLayoutVersions } from "../model/layout-version.ts";
+import { compareLayoutVersions, firstVersion, nextVersion } from "../model/layout-version.ts";
 import { Murmur3, createHalvesMurmur3 } from "../ring/murmur3.ts";
 import { unreachable } from "../util/assert.ts";
 import { canonicalDefinition, layoutHash } from "./encoding.ts";
@@ -38,11 +38,27 @@ export interface MemberAddresses {
   readonly httpAddress?: string | undefined;
 }
 
+/** Everything of a layout that a plan decides. */
+export type PlannedContent = Pick<
+  LayoutContent,
+  "members" | "keyspaces" | "leavingIds" | "removedIds"
+>;
+
 export type LayoutChange =
   | { readonly kind: "add-member"; readonly member: LayoutMember }
-  /** Replaces a member's entry by one with the same id and tokens. */
-  | { readonly kind: "update-member"; readonly member: Omit<LayoutMember, "tokens"> }
-  | { readonly kind: "create-keyspace"; readonly definition: KeyspaceDefinition };
+  | { readonly kind: "addresses"; readonly id: string; readonly addresses: MemberAddresses }
+  | { readonly kind: "create-keyspace"; readonly definition: KeyspaceDefinition }
+  /** Members that were leaving have left: they never come back. */
+  | { readonly kind: "retire"; readonly ids: readonly string[] }
+  | { readonly kind: "plan"; readonly content: PlannedContent };
+
+/** What the author of a commit knows of the others. */
+export interface CommitGround {
+  /** Counter of the layout that it reads from. */
+  readonly base: number;
+  /** Counter of the newest layout that everybody is known to live in. */
+  readonly root: number;
+}
 
 export interface Genesis {
   readonly clusterId: string;
@@ -61,18 +77,32 @@ export function genesis(start: Genesis, rules: LayoutRules = {}): Layout {
       .map((member) => canonicalMember(member, start.partitioner))
       .toSorted((a, b) => compareText(a.id, b.id)),
     keyspaces: [],
+    leavingIds: [],
     removedIds: [],
+    base: 0,
   };
-  return sealed(content, 1, rules);
+  checkContent(content, rules);
+  const hash = layoutHash(content, 1, "");
+  return { ...content, version: firstVersion(hash), parent: "" };
 }
 
 /**
  * The next layout, with one change made; the same layout if it holds the change already. Throws
- * LayoutError if the change cannot be made.
+ * LayoutError if the change cannot be made. By default everybody lives in the layout given.
  */
-export function commit(layout: Layout, change: LayoutChange, rules: LayoutRules = {}): Layout {
+export function commit(
+  layout: Layout,
+  change: LayoutChange,
+  rules: LayoutRules = {},
+  ground: CommitGround = { base: layout.version.counter, root: layout.version.counter },
+): Layout {
   const content = changed(layout, change, rules);
-  return content === layout ? layout : sealed(content, layout.version.counter + 1, rules);
+  if (content === layout) return layout;
+  const next: LayoutContent = { ...contentOf(content), base: ground.base };
+  checkContent(next, rules);
+  const parent = layout.version.hash;
+  const hash = layoutHash(next, layout.version.counter + 1, parent);
+  return { ...next, version: nextVersion(layout.version, hash, ground.root), parent };
 }
 
 /**
@@ -106,19 +136,24 @@ export function hasAddresses(member: MemberAddresses, wanted: MemberAddresses): 
   );
 }
 
-function sealed(content: LayoutContent, counter: number, rules: LayoutRules): Layout {
-  checkContent(content, rules);
-  return { ...content, version: { counter, hash: layoutHash(content, counter) } };
+function contentOf(content: LayoutContent): LayoutContent {
+  const { clusterId, clusterName, partitioner, members, keyspaces } = content;
+  const { leavingIds, removedIds, base } = content;
+  return { clusterId, clusterName, partitioner, members, keyspaces, leavingIds, removedIds, base };
 }
 
 function changed(layout: Layout, change: LayoutChange, rules: LayoutRules): LayoutContent {
   switch (change.kind) {
     case "add-member":
       return withMember(layout, canonicalMember(change.member, layout.partitioner));
-    case "update-member":
-      return withUpdate(layout, change.member);
+    case "addresses":
+      return withAddresses(layout, change.id, change.addresses);
     case "create-keyspace":
       return withKeyspace(layout, change.definition, rules);
+    case "retire":
+      return withRetired(layout, change.ids);
+    case "plan":
+      return { ...layout, ...change.content };
     default:
       return unreachable(change);
   }
@@ -134,41 +169,28 @@ function withMember(layout: Layout, member: LayoutMember): LayoutContent {
       { id: member.id, address: present.address },
     );
   }
-  if (layout.keyspaces.length > 0 && !layout.removedIds.includes(member.id)) {
-    throw new LayoutError(
-      "RING_HOLDS_DATA",
-      `member ${member.id} at ${member.address} cannot join on its own: the ring has keyspaces ` +
-        `(${layout.keyspaces.map(({ name }) => name).join(", ")}), so data has to move first, ` +
-        "which needs a planned join; this version does not have it yet",
-      { id: member.id, address: member.address, keyspaces: layout.keyspaces.length },
-    );
-  }
   const members = [...layout.members, member].toSorted((a, b) => compareText(a.id, b.id));
   return { ...layout, members };
 }
 
-function withUpdate(layout: Layout, update: Omit<LayoutMember, "tokens">): LayoutContent {
-  const present = layout.members.find(({ id }) => id === update.id);
+function withAddresses(layout: Layout, id: string, addresses: MemberAddresses): LayoutContent {
+  const present = layout.members.find((member) => member.id === id);
   if (present === undefined) {
-    throw new LayoutError("UNKNOWN_MEMBER", `there is no member ${update.id} in the ring`, {
-      id: update.id,
-    });
+    throw new LayoutError("UNKNOWN_MEMBER", `there is no member ${id} in the ring`, { id });
   }
-  for (const field of ["dc", "rack", "weight"] as const) {
-    if (present[field] === update[field]) continue;
-    throw new LayoutError(
-      "NEEDS_PLAN",
-      `the ${field} of member ${update.id} cannot change from '${present[field]}' to ` +
-        `'${update[field]}': data would have to move, which needs a planned change; this version ` +
-        "does not have it yet",
-      { id: update.id, field, value: present[field], wanted: update[field] },
-    );
-  }
-  const member = { ...update, tokens: present.tokens };
-  if (isSame(entryOf, present, member)) return layout;
+  if (hasAddresses(present, addresses)) return layout;
+  const { address, respAddress, httpAddress } = addresses;
+  const moved = { ...present, address, respAddress, httpAddress };
+  return { ...layout, members: layout.members.map((one) => (one === present ? moved : one)) };
+}
+
+function withRetired(layout: Layout, ids: readonly string[]): LayoutContent {
+  const gone = layout.leavingIds.filter((id) => ids.includes(id));
+  if (gone.length === 0) return layout;
   return {
     ...layout,
-    members: layout.members.map((other) => (other === present ? member : other)),
+    leavingIds: layout.leavingIds.filter((id) => !gone.includes(id)),
+    removedIds: [...layout.removedIds, ...gone].toSorted(compareText),
   };
 }
 

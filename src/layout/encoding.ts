@@ -11,11 +11,13 @@
  */
 import { CONSISTENCY_LEVELS, DURABILITIES } from "../model/consistency.ts";
 import { Murmur3, createHalvesMurmur3 } from "../ring/murmur3.ts";
+import { LINEAGE, LINEAGE_STEP } from "../model/layout-version.ts";
 import {
   type Untrusted,
   UntrustedDataError,
   asInteger,
   asList,
+  asMatch,
   asOneOf,
   asOptional,
   asRecord,
@@ -33,8 +35,8 @@ const TEXT_MAX = 300;
 export type PlainLayout = Readonly<Record<string, unknown>>;
 
 /** The 128-bit hash that names a layout, as 32 hex digits. */
-export function layoutHash(content: LayoutContent, counter: number): string {
-  const bytes = new TextEncoder().encode(canonicalText(content, counter));
+export function layoutHash(content: LayoutContent, counter: number, parent: string): string {
+  const bytes = new TextEncoder().encode(canonicalText(content, counter, parent));
   const murmur = new Murmur3(createHalvesMurmur3());
   murmur.hash(bytes, 0, bytes.length);
   return [murmur.h1Hi, murmur.h1Lo, murmur.h2Hi, murmur.h2Lo]
@@ -50,8 +52,12 @@ export function encodeLayout(layout: Layout): PlainLayout {
     partitioner: layout.partitioner,
     counter: layout.version.counter,
     hash: layout.version.hash,
+    lineage: layout.version.lineage,
+    parent: layout.parent,
+    base: layout.base,
     members: layout.members.map((member) => encodeMember(member)),
     keyspaces: layout.keyspaces.map((keyspace) => ({ ...keyspace })),
+    leavingIds: layout.leavingIds,
     removedIds: layout.removedIds,
   };
 }
@@ -71,24 +77,33 @@ export function decodeLayout(data: unknown, rules: LayoutRules = {}): Layout {
     partitioner: asText(record["partitioner"], "layout.partitioner", TEXT_MAX),
     members: asList(record["members"], "layout.members", MEMBERS_MAX).map(decodeMember),
     keyspaces: asList(record["keyspaces"], "layout.keyspaces", KEYSPACE_ID_MAX).map(decodeKeyspace),
+    leavingIds: texts(record["leavingIds"], "layout.leavingIds", MEMBERS_MAX),
     removedIds: texts(record["removedIds"], "layout.removedIds", REMOVED_MAX),
+    base: asInteger(record["base"], "layout.base", { min: 0, max: Number.MAX_SAFE_INTEGER }),
   };
   checkContent(content, rules);
   const counter = asInteger(record["counter"], "layout.counter", {
     min: 1,
     max: Number.MAX_SAFE_INTEGER,
   });
-  const hash = layoutHash(content, counter);
+  const parent = asText(record["parent"], "layout.parent", TEXT_MAX);
+  const hash = layoutHash(content, counter, parent);
   if (record["hash"] !== hash) {
     throw new UntrustedDataError("layout.hash", `${hash}, the hash of its content`, record["hash"]);
   }
-  return { ...content, version: { counter, hash } };
+  const lineage = asMatch(record["lineage"], "layout.lineage", LINEAGE);
+  if (!lineage.endsWith(hash.slice(0, LINEAGE_STEP))) {
+    throw new UntrustedDataError("layout.lineage", "hashes that end with its own", lineage);
+  }
+  return { ...content, version: { counter, hash, lineage }, parent };
 }
 
-function canonicalText(content: LayoutContent, counter: number): string {
+function canonicalText(content: LayoutContent, counter: number, parent: string): string {
   return JSON.stringify([
     FORMAT,
     counter,
+    parent,
+    content.base,
     content.clusterId,
     content.clusterName,
     content.partitioner,
@@ -107,6 +122,7 @@ function canonicalText(content: LayoutContent, counter: number): string {
       keyspace.index,
       ...canonicalDefinition(keyspace),
     ]),
+    content.leavingIds,
     content.removedIds,
   ]);
 }

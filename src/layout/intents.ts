@@ -17,6 +17,7 @@
 import type { KeyspaceDefinition } from "../model/admin-api.ts";
 import { unreachable } from "../util/assert.ts";
 import {
+  type CommitGround,
   type LayoutChange,
   type MemberAddresses,
   commit,
@@ -32,7 +33,9 @@ export type LayoutIntent =
   /** The member with this id is reached at these addresses. */
   | { readonly kind: "addresses"; readonly id: string; readonly addresses: MemberAddresses }
   /** The keyspace exists with this definition. */
-  | { readonly kind: "keyspace"; readonly definition: KeyspaceDefinition };
+  | { readonly kind: "keyspace"; readonly definition: KeyspaceDefinition }
+  /** These members, which were leaving, are gone for good. */
+  | { readonly kind: "retired"; readonly ids: readonly string[] };
 
 export interface AppliedIntents {
   /** The next layout, or undefined if there was nothing to commit. */
@@ -54,13 +57,14 @@ export function applyIntents(
   layout: Layout,
   intents: readonly LayoutIntent[],
   rules: LayoutRules = {},
+  ground?: CommitGround,
 ): AppliedIntents {
   const impossible: { intent: LayoutIntent; error: LayoutError }[] = [];
   let next = layout;
   for (const intent of intents) {
     if (isSatisfied(next, intent)) continue;
     try {
-      next = commit(next, changeFor(next, intent), rules);
+      next = commit(next, changeFor(intent), rules, ground);
     } catch (error) {
       if (!(error instanceof LayoutError)) throw error;
       impossible.push({ intent, error });
@@ -79,33 +83,26 @@ function isSatisfied(layout: Layout, intent: LayoutIntent): boolean {
     }
     case "keyspace":
       return hasKeyspace(layout, intent.definition);
+    case "retired":
+      return !layout.leavingIds.some((id) => intent.ids.includes(id));
     default:
       return unreachable(intent);
   }
 }
 
-function changeFor(layout: Layout, intent: LayoutIntent): LayoutChange {
+function changeFor(intent: LayoutIntent): LayoutChange {
   switch (intent.kind) {
     case "join":
       return { kind: "add-member", member: intent.member };
-    case "addresses": {
-      const { dc, rack, weight } = existing(layout, intent.id);
-      return {
-        kind: "update-member",
-        member: { id: intent.id, dc, rack, weight, ...intent.addresses },
-      };
-    }
+    case "addresses":
+      return intent;
     case "keyspace":
       return { kind: "create-keyspace", definition: intent.definition };
+    case "retired":
+      return { kind: "retire", ids: intent.ids };
     default:
       return unreachable(intent);
   }
-}
-
-function existing(layout: Layout, id: string): LayoutMember {
-  const member = memberOf(layout, id);
-  if (member !== undefined) return member;
-  throw new LayoutError("UNKNOWN_MEMBER", `there is no member ${id} in the ring`, { id });
 }
 
 function memberOf(layout: Layout, id: string): LayoutMember | undefined {

@@ -61,6 +61,8 @@ export interface LayoutContent {
 
 export interface Layout extends LayoutContent {
   readonly version: LayoutVersion;
+  /** The hash of the layout that it was made from; empty for the first one. */
+  readonly parent: string;
 }
 
 /** The names of the datacenters that have members, sorted. */

@@ -37,8 +37,11 @@ export function checkContent(content: LayoutContent, rules: LayoutRules): void {
   checkForm("clusterId", content.clusterId, UUID, "a UUID in lower case");
   checkForm("clusterName", content.clusterName, NAME, "1 to 100 printable characters");
   checkForm("partitioner", content.partitioner, CLASS, "the name of a partitioner");
-  for (const id of content.removedIds) checkForm("removedIds", id, UUID, "a UUID in lower case");
-  checkAscending("removedIds", content.removedIds, compareText);
+  for (const field of ["leavingIds", "removedIds"] as const) {
+    for (const id of content[field]) checkForm(field, id, UUID, "a UUID in lower case");
+    checkAscending(field, content[field], compareText);
+  }
+  checkCounter("base", content.base);
   checkMembers(content);
   checkKeyspaces(content.keyspaces, rules);
 }
@@ -104,7 +107,7 @@ function checkReplication({ name, replication }: KeyspaceDefinition, rules: Layo
 
 function checkMembers(content: LayoutContent): void {
   checkAscending("members", content.members, (a, b) => compareText(a.id, b.id));
-  const removed = new Set(content.removedIds);
+  const removed = new Set([...content.removedIds, ...content.leavingIds]);
   const idByAddress = new Map<string, string>();
   const idByToken = new Map<string, string>();
   for (const member of content.members) {
@@ -180,6 +183,11 @@ function checkWhole(field: string, value: number, min: number): void {
   if (!Number.isInteger(value) || value < min || value > KEYSPACE_ID_MAX) {
     throw invalid(field, String(value), `a whole number from ${min} to ${KEYSPACE_ID_MAX}`);
   }
+}
+
+function checkCounter(field: string, value: number): void {
+  if (Number.isSafeInteger(value) && value >= 0) return;
+  throw invalid(field, String(value), "a counter of a layout, or 0");
 }
 
 function checkAddress(field: string, address: string): void {

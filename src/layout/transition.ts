@@ -56,11 +56,6 @@ export function syncDuties(base: Layout, target: LayoutContent): readonly SyncDu
   return duties;
 }
 
-/** The members that have something to fetch for `target`. */
-export function gainersOf(base: Layout, target: LayoutContent): ReadonlySet<string> {
-  return new Set(syncDuties(base, target).map(({ receiver }) => receiver));
-}
-
 /**
  * True if no write can have been acknowledged by a quorum, of a datacenter or of all, without one of
  * the replicas in `reached`.

@@ -27,6 +27,35 @@ export interface LayoutVersion {
 /** Hex digits that stand for one version in a lineage. */
 export const LINEAGE_STEP = 8;
 
+/** Commits that may follow on one another while somebody has not agreed on the first. */
+const LINEAGE_MAX = 1000;
+
+/** The form of a lineage. */
+export const LINEAGE: { readonly pattern: RegExp; readonly expected: string } = {
+  pattern: new RegExp(`^(?:[0-9a-f]{${LINEAGE_STEP}}){1,${LINEAGE_MAX}}$`),
+  expected: `1 to ${LINEAGE_MAX} times ${LINEAGE_STEP} hex digits`,
+};
+
+/**
+ * The version that a commit on top of `parent` makes.
+ *
+ * @param root - the newest version that the author knows everybody to live in
+ */
+export function nextVersion(parent: LayoutVersion, hash: string, root: number): LayoutVersion {
+  const counter = parent.counter + 1;
+  const kept = Math.min(
+    Math.max(parent.counter - root + 1, 1),
+    parent.lineage.length / LINEAGE_STEP,
+  );
+  const lineage = parent.lineage.slice(-kept * LINEAGE_STEP) + hash.slice(0, LINEAGE_STEP);
+  return { counter, hash, lineage };
+}
+
+/** The version of the first layout of a ring. */
+export function firstVersion(hash: string): LayoutVersion {
+  return { counter: 1, hash, lineage: hash.slice(0, LINEAGE_STEP) };
+}
+
 /** The counter of the first version in the lineage. */
 export function rootCounter({ counter, lineage }: LayoutVersion): number {
   return counter - lineage.length / LINEAGE_STEP + 1;

@@ -1,0 +1,233 @@
+/**
+ * The layouts that are in use at one time, and when one of them may be read from or be forgotten.
+ *
+ * A commit does not replace the present layout, it puts another one on top. All layouts from the
+ * oldest that somebody may still read from (the floor) to the newest (the head) are *active*: a
+ * write reaches its level in every one of them, so whichever of them a read uses, it meets the write.
+ * Three facts that each member tells about itself drive a layout through its life:
+ *
+ *   ack    this is my head: I take part in no request that leaves it out
+ *   sync   I hold everything that this layout gives me
+ *   reads  this is the layout that I read from (design: sync-ack)
+ *
+ * A layout is *sealed* when the acks of all members continue it: then no fork can take its place any
+ * more (see compareLayoutVersions). It is *readable* when it is sealed and everybody who gains
+ * something in it has synced. A member reads from the newest layout that it knows to be readable,
+ * and forgets what is older than what all members read from. Nobody decides anything for others;
+ * facts only ever grow, so it does not matter in what order members learn of them.
+ *
+ * All members means: members of any active layout, except those that the head has removed. A member
+ * that is down holds up a change until it is back, or removed; it never holds up reads and writes.
+ *
+ * Sources: Garage's layout history (ack, sync and sync-ack trackers); Raft's joint consensus for
+ * writing to both sides. docs/internals/layout.md proves why it is safe.
+ */
+import {
+  type LayoutVersion,
+  compareLayoutVersions,
+  continues,
+  isSameVersion,
+  rootCounter,
+} from "../model/layout-version.ts";
+import { must } from "../util/assert.ts";
+import type { Layout, LayoutMember } from "./layout.ts";
+import { type SyncDuty, syncDuties } from "./transition.ts";
+
+const MEMO_MAX = 16;
+
+export interface LayoutHistory {
+  /** The active layouts: the floor first, the head last. */
+  readonly layouts: readonly Layout[];
+  /** The counter of the one that is read from. */
+  readonly reads: number;
+}
+
+/** Names one layout in what a member tells about itself. */
+export type VersionMark = Pick<LayoutVersion, "counter" | "hash">;
+
+/** What a member has told about itself. */
+export interface MemberFacts {
+  readonly ack: LayoutVersion | undefined;
+  /** The newest layout of which it holds everything. */
+  readonly synced: VersionMark | undefined;
+  readonly reads: VersionMark | undefined;
+}
+
+export type FactsOf = (memberId: string) => MemberFacts | undefined;
+
+/** As syncDuties; whoever asks often remembers the answers (DutyMemo). */
+export type DutiesOf = (base: Layout, target: Layout) => readonly SyncDuty[];
+
+/** What is known, of the members and of what has to be fetched. */
+export interface Knowledge {
+  readonly facts: FactsOf;
+  readonly duties: DutiesOf;
+}
+
+/** Remembers the last few answers of syncDuties: they are asked for with every bit of news. */
+export class DutyMemo {
+  readonly #answers = new Map<string, readonly SyncDuty[]>();
+
+  readonly duties: DutiesOf = (base, target) => {
+    const key = `${base.version.hash} ${target.version.hash}`;
+    const known = this.#answers.get(key) ?? syncDuties(base, target);
+    this.#answers.delete(key);
+    this.#answers.set(key, known);
+    const [oldest] = this.#answers.keys();
+    if (this.#answers.size > MEMO_MAX && oldest !== undefined) this.#answers.delete(oldest);
+    return known;
+  };
+}
+
+export function historyOf(layout: Layout): LayoutHistory {
+  return { layouts: [layout], reads: layout.version.counter };
+}
+
+export function headOf({ layouts }: LayoutHistory): Layout {
+  return must(layouts.at(-1), "a history has a head");
+}
+
+/** The layout that is read from. */
+export function readLayoutOf({ layouts, reads }: LayoutHistory): Layout {
+  const layout = layouts.find(({ version }) => version.counter === reads);
+  return must(layout, "the layout that is read from is active");
+}
+
+/** The layout that data for `layout` are fetched relative to. */
+export function baseOf({ layouts }: LayoutHistory, layout: Layout): Layout {
+  const older = layouts.filter(({ version }) => version.counter <= layout.base);
+  return must(older.at(-1) ?? layouts[0], "a history has a floor");
+}
+
+/** The members of all active layouts; of a member with several entries the newest. */
+export function activeMembers({ layouts }: LayoutHistory): readonly LayoutMember[] {
+  const members = new Map<string, LayoutMember>();
+  for (const layout of layouts) for (const member of layout.members) members.set(member.id, member);
+  return [...members.values()];
+}
+
+/** Ids of everybody whose facts count. */
+export function requiredIds(history: LayoutHistory): ReadonlySet<string> {
+  const removed = new Set(headOf(history).removedIds);
+  const ids = activeMembers(history).map(({ id }) => id);
+  return new Set(ids.filter((id) => !removed.has(id)));
+}
+
+/** Puts a layout that was made from the head on top. */
+export function append(history: LayoutHistory, head: Layout): LayoutHistory {
+  return { ...history, layouts: [...history.layouts, head] };
+}
+
+/**
+ * The history after meeting another one: the one with the winning head, without what this one knows
+ * to be over. The same object if nothing changes. Throws if the other one denies what everybody here
+ * had agreed on: it comes from a member that was removed while it was cut off.
+ */
+export function adopt(history: LayoutHistory, other: LayoutHistory): LayoutHistory {
+  const head = headOf(other).version;
+  if (compareLayoutVersions(head, headOf(history).version) <= 0) return history;
+  const reads = readLayoutOf(history).version;
+  if (rootCounter(head) <= reads.counter && !continues(head, reads)) {
+    throw new Error(
+      `layout ${head.counter} (${head.hash}) leaves out layout ${reads.counter} (${reads.hash}), ` +
+        "which every member had agreed on",
+    );
+  }
+  const floor = must(history.layouts[0], "a history has a floor").version.counter;
+  const layouts = other.layouts.filter(({ version }) => version.counter >= floor);
+  const theirFloor = must(layouts[0], "the winning head is newer than the floor");
+  return { layouts, reads: Math.max(history.reads, theirFloor.version.counter) };
+}
+
+/** True if everybody is known to live in this layout or in one made from it. */
+export function isSealed(history: LayoutHistory, layout: Layout, facts: FactsOf): boolean {
+  return missingAcks(history, layout, facts).length === 0;
+}
+
+/** Ids of those that are not known to live in the layout or in one made from it. */
+export function missingAcks(
+  history: LayoutHistory,
+  layout: Layout,
+  facts: FactsOf,
+): readonly string[] {
+  const head = headOf(history).version;
+  return [...requiredIds(history)].filter((id) => {
+    const ack = facts(id)?.ack;
+    // An ack that the head does not contain is of a fork, or of a layout still unknown here.
+    if (ack === undefined || !continues(head, ack)) return true;
+    return ack.counter < layout.version.counter;
+  });
+}
+
+/** Ids of those that gain something in the layout and have not got it yet. */
+export function missingSyncs(
+  history: LayoutHistory,
+  layout: Layout,
+  { facts, duties }: Knowledge,
+): readonly string[] {
+  const base = baseOf(history, layout);
+  if (isSameVersion(base.version, layout.version)) return [];
+  const gainers = new Set(duties(base, layout).map(({ receiver }) => receiver));
+  return [...gainers].filter((id) => {
+    const synced = facts(id)?.synced;
+    return synced === undefined || !isMark(synced, layout);
+  });
+}
+
+/** The counter of the newest layout that everybody is known to live in; the floor at least. */
+export function rootOf(history: LayoutHistory, facts: FactsOf): number {
+  const sealed = history.layouts.findLast((layout) => isSealed(history, layout, facts));
+  return Math.max(sealed?.version.counter ?? 0, history.reads);
+}
+
+/** Goes on as far as the facts allow: reads from a newer layout, forgets older ones. */
+export function advance(history: LayoutHistory, known: Knowledge): LayoutHistory {
+  const { facts } = known;
+  const next = history.layouts.findLast(
+    (layout) =>
+      layout.version.counter > history.reads &&
+      isSealed(history, layout, facts) &&
+      missingSyncs(history, layout, known).length === 0,
+  );
+  const reads = next?.version.counter ?? history.reads;
+  const floor = Math.min(reads, floorFor({ ...history, reads }, facts));
+  const layouts = history.layouts.filter(({ version }) => version.counter >= floor);
+  if (reads === history.reads && layouts.length === history.layouts.length) return history;
+  return { layouts, reads };
+}
+
+/** What this member has to fetch for the head. */
+export function dutiesOf(
+  history: LayoutHistory,
+  memberId: string,
+  duties: DutiesOf,
+): readonly SyncDuty[] {
+  const head = headOf(history);
+  const base = baseOf(history, head);
+  if (isSameVersion(base.version, head.version)) return [];
+  return duties(base, head).filter(({ receiver }) => receiver === memberId);
+}
+
+/** The counter below which nobody needs a layout any more, as far as known. */
+function floorFor(history: LayoutHistory, facts: FactsOf): number {
+  const present = must(history.layouts[0], "a history has a floor").version.counter;
+  const head = headOf(history).version;
+  let floor = history.reads;
+  for (const id of requiredIds(history)) {
+    const { ack, reads } = facts(id) ?? {};
+    // Who has a head that is unknown here may fetch data relative to a layout that would be forgotten.
+    if (ack === undefined || !continues(head, ack) || reads === undefined) return present;
+    const layout = history.layouts.find((one) => isMark(reads, one));
+    if (layout === undefined && reads.counter < history.reads) return present;
+    floor = Math.min(floor, reads.counter);
+  }
+  // Data for layouts that are still to be read from are fetched relative to their base.
+  for (const { version, base } of history.layouts) {
+    if (version.counter > history.reads) floor = Math.min(floor, Math.max(base, present));
+  }
+  return Math.max(floor, present);
+}
+
+function isMark(mark: VersionMark, { version }: Layout): boolean {
+  return mark.counter === version.counter && mark.hash === version.hash;
+}

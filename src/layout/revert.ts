@@ -1,0 +1,42 @@
+/**
+ * Back to the layout that is read from, while another one is on its way.
+ *
+ * It is a commit like any other, on top of what is to be undone. As every write has reached its level in
+ * the layout that is read from, nothing has to be fetched for it. Who was to come in leaves again, for
+ * good: that member holds an incomplete copy, and may be the reason why somebody reverts. Who was to leave stays. A removal cannot be undone:
+ * nobody has waited for the removed one since.
+ */
+import type { PlannedContent } from "./commit.ts";
+import { type Layout, LayoutError } from "./layout.ts";
+import { compareText } from "./rules.ts";
+
+/** Throws LayoutError (CHANGE_REFUSED). */
+export function revertedContent(head: Layout, read: Layout): PlannedContent {
+  if (head.version.hash === read.version.hash) {
+    throw refused("no change is under way: every member reads from the newest layout");
+  }
+  const removed = read.members.filter(({ id }) => head.removedIds.includes(id));
+  if (removed.length > 0) {
+    const names = removed.map(({ id, address }) => `${address} (${id})`).join(", ");
+    throw refused(`${names} was removed in it, and a removed member never comes back`);
+  }
+  const staying = new Set(read.members.map(({ id }) => id));
+  const outsiders = head.members.map(({ id }) => id).filter((id) => !staying.has(id));
+  return {
+    members: read.members,
+    keyspaces: withNewKeyspaces(head, read),
+    leavingIds: head.leavingIds.filter((id) => !staying.has(id)),
+    removedIds: [...new Set([...head.removedIds, ...outsiders])].toSorted(compareText),
+  };
+}
+
+/** Keyspaces that were created meanwhile stay: they may hold data. */
+function withNewKeyspaces(head: Layout, read: Layout): Layout["keyspaces"] {
+  return head.keyspaces.map(
+    (keyspace) => read.keyspaces.find(({ id }) => id === keyspace.id) ?? keyspace,
+  );
+}
+
+function refused(reason: string): LayoutError {
+  return new LayoutError("CHANGE_REFUSED", `there is nothing to revert: ${reason}`, {});
+}
