@@ -134,7 +134,6 @@ export class ChunkIntake {
     throttle.spend(body.length, 0);
     const chunk = new StreamChunk(body);
     throttle.spend(0, chunk.cellCount);
-    if (request.kind !== "heads") traffic.cells += chunk.cellCount;
     return chunk;
   }
 
@@ -146,7 +145,11 @@ export class ChunkIntake {
       const batch = new PutBatch();
       const wanted = this.#putAll(pull.progress.duty.keyspaceId, chunk, batch);
       const error = await batch.settled();
-      if (error === undefined) return wanted;
+      if (error === undefined) {
+        const { duty } = pull.progress;
+        this.#trafficOf(pull.pass.holder, duty.keyspaceId).cells += batch.count;
+        return wanted;
+      }
       if (!(error instanceof StorageError && error.code === "BUSY")) throw new StoreFailure(error);
       await session.sleep(BUSY_RETRY_MS);
     }
@@ -206,11 +209,18 @@ export interface Pull {
 
 /** Waits for the outcomes of many puts. */
 class PutBatch implements PutSink {
+  #count = 0;
   #pending = 1;
   #error: Error | undefined;
   #resolve: (() => void) | undefined;
 
+  /** The puts that belong to it. */
+  get count(): number {
+    return this.#count;
+  }
+
   expect(): void {
+    this.#count++;
     this.#pending++;
   }
 

@@ -421,7 +421,7 @@ export class RangeSync {
   }
 
   #share(): number {
-    return this.#weight === 0 ? 1 : Math.min(1, this.#covered / this.#weight);
+    return this.#open.size === 0 ? 1 : Math.min(1, this.#covered / this.#weight);
   }
 
   #changed(): void {

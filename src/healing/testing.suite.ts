@@ -1,0 +1,277 @@
+/** What the tests of this layer stand on: a hand-driven clock, a naive store, and faulty askers. */
+import { AskError, type Ask, type Question } from "../codec/ask.ts";
+import type { Clock, Timer } from "../model/deps.ts";
+import { compareHalves } from "../ring/token.ts";
+import { contentHash } from "../storage/content-hash.ts";
+import type {
+  CellHead,
+  CellWrite,
+  EngineStats,
+  PutSink,
+  RangeScan,
+  ScannedCell,
+  SpanMeasure,
+  StorageEngine,
+  StoredCell,
+  TokenSpan,
+} from "../storage/engine.ts";
+import { compareHeads } from "../versions/compare.ts";
+import { readChunk } from "./stream-source.ts";
+
+export class ManualClock implements Clock {
+  nowMs = 1_000_000;
+  readonly #timers = new Set<{ atMs: number; callback: () => void }>();
+  readonly #deferred: (() => void)[] = [];
+
+  get pendingTimers(): number {
+    return this.#timers.size;
+  }
+
+  wallMs(): number {
+    return this.nowMs;
+  }
+
+  monotonicMs(): number {
+    return this.nowMs;
+  }
+
+  setTimer(delayMs: number, callback: () => void): Timer {
+    const timer = { atMs: this.nowMs + delayMs, callback };
+    this.#timers.add(timer);
+    return { cancel: () => void this.#timers.delete(timer) };
+  }
+
+  defer(callback: () => void): void {
+    this.#deferred.push(callback);
+  }
+
+  /** Lets time pass until the condition holds: true; or until nothing happens, or for so long: false. */
+  async runUntil(condition: () => boolean, forMs = 3_600_000): Promise<boolean> {
+    const endMs = this.nowMs + forMs;
+    for (;;) {
+      await new Promise((resolve) => setImmediate(resolve));
+      if (condition()) return true;
+      const due = this.#deferred.splice(0);
+      if (due.length > 0) {
+        for (const callback of due) callback();
+        continue;
+      }
+      const next = [...this.#timers].sort((a, b) => a.atMs - b.atMs)[0];
+      if (next === undefined || next.atMs > endMs) {
+        this.nowMs = endMs;
+        return condition();
+      }
+      this.nowMs = Math.max(this.nowMs, next.atMs);
+      this.#timers.delete(next);
+      next.callback();
+    }
+  }
+
+  /** Time for a promise to settle. */
+  async settled<T>(promise: Promise<T>): Promise<T> {
+    let isSettled = false;
+    const watched = promise.finally(() => (isSettled = true));
+    watched.catch(() => undefined);
+    await this.runUntil(() => isSettled);
+    return promise;
+  }
+
+  /** Lets everything happen that happens within this time. */
+  async runFor(forMs: number): Promise<void> {
+    await this.runUntil(() => false, forMs);
+  }
+}
+
+interface Row extends StoredCell {
+  readonly keyspaceId: number;
+  readonly tokenHi: number;
+  readonly tokenLo: number;
+  readonly key: Uint8Array;
+}
+
+/** The dumb second implementation: one Map, rows copied, and a copy of it as of the last sync. */
+export class NaiveEngine implements StorageEngine {
+  readonly name = "naive";
+  cells: Map<string, Row> = new Map();
+  #durable: Map<string, Row> = new Map();
+  /** What the next puts fail with, if anything. */
+  putError: Error | undefined;
+  syncError: Error | undefined;
+  scanError: Error | undefined;
+  putCount = 0;
+  syncCount = 0;
+
+  open(): Promise<never> {
+    return Promise.reject(new Error("not needed"));
+  }
+
+  put(write: CellWrite, _durability: unknown, sink: PutSink): void {
+    this.putCount++;
+    if (this.putError !== undefined) return sink.putFailed(this.putError);
+    const value = write.value === undefined ? undefined : new Uint8Array(write.value);
+    const { keyspaceId, tokenHi, tokenLo, timestamp, writer, expiresAtMs } = write;
+    const row: Row = {
+      keyspaceId,
+      tokenHi,
+      tokenLo,
+      timestamp,
+      writer,
+      expiresAtMs,
+      value,
+      key: new Uint8Array(write.key),
+      isTombstone: value === undefined,
+      contentHash: contentHash(value, expiresAtMs),
+      valueBytes: value?.length ?? 0,
+    };
+    const known = this.cells.get(idOf(keyspaceId, write.key));
+    if (known === undefined || compareHeads(row, known) > 0) {
+      this.cells.set(idOf(keyspaceId, write.key), row);
+    }
+    sink.stored();
+  }
+
+  get(keyspaceId: number, _hi: number, _lo: number, key: Uint8Array): StoredCell | undefined {
+    if (this.scanError !== undefined) throw this.scanError;
+    return this.cells.get(idOf(keyspaceId, key));
+  }
+
+  head(keyspaceId: number, _hi: number, _lo: number, key: Uint8Array): CellHead | undefined {
+    return this.cells.get(idOf(keyspaceId, key));
+  }
+
+  scan(keyspaceId: number, span: TokenSpan, options: { readonly values: boolean }): RangeScan {
+    const rows = this.rows(keyspaceId, span);
+    let at = 0;
+    return {
+      next: (limit: number, visit: (cell: ScannedCell) => void): number => {
+        if (this.scanError !== undefined && options.values) throw this.scanError;
+        const page = rows.slice(at, at + limit);
+        at += page.length;
+        for (const row of page) visit({ ...row, value: options.values ? row.value : undefined });
+        return page.length;
+      },
+      close() {},
+    };
+  }
+
+  drop(keyspaceId: number, span: TokenSpan, sink: PutSink): void {
+    if (this.putError !== undefined) return sink.putFailed(this.putError);
+    for (const { key } of this.rows(keyspaceId, span)) this.cells.delete(idOf(keyspaceId, key));
+    sink.stored();
+  }
+
+  measure(keyspaceId: number, span: TokenSpan): SpanMeasure {
+    const rows = this.rows(keyspaceId, span);
+    const bytes = rows.reduce((sum, { key, valueBytes }) => sum + key.length + valueBytes, 0);
+    return { cells: rows.length, bytes };
+  }
+
+  sync(): Promise<void> {
+    this.syncCount++;
+    if (this.syncError !== undefined) return Promise.reject(this.syncError);
+    this.#durable = new Map(this.cells);
+    return Promise.resolve();
+  }
+
+  /** The power fails: what was not synced is gone. */
+  crash(): void {
+    this.cells = new Map(this.#durable);
+  }
+
+  stats(): EngineStats {
+    const none = { tombstones: 0, liveBytes: 0, diskBytes: 0, corruptRecords: 0, details: {} };
+    return { cells: this.cells.size, ...none };
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** The rows of a span in its order. */
+  rows(keyspaceId: number, span: TokenSpan): Row[] {
+    const start = wide(span.startHi, span.startLo);
+    const length = BigInt.asUintN(64, wide(span.endHi, span.endLo) - start) || 2n ** 64n;
+    const distance = (row: Row): bigint =>
+      BigInt.asUintN(64, wide(row.tokenHi, row.tokenLo) - start - 1n);
+    return [...this.cells.values()]
+      .filter((row) => row.keyspaceId === keyspaceId && distance(row) < length)
+      .sort((a, b) => Number(distance(a) - distance(b)) || compareKeys(a.key, b.key));
+  }
+
+  /** Everything in it, for comparing. */
+  content(): string[] {
+    return [...this.cells.values()].map(describeRow).sort();
+  }
+}
+
+export function describeRow(row: Omit<Row, "contentHash" | "valueBytes">): string {
+  const value = row.isTombstone ? "deleted" : Buffer.from(row.value ?? []).toString("hex");
+  const key = Buffer.from(row.key).toString("hex");
+  const { keyspaceId, tokenHi, tokenLo, timestamp, writer, expiresAtMs } = row;
+  return [keyspaceId, tokenHi, tokenLo, key, timestamp, writer, expiresAtMs, value].join(" ");
+}
+
+export const noSink: PutSink = {
+  stored: () => {},
+  putFailed: (error) => {
+    throw error;
+  },
+};
+
+function wide(hi: number, lo: number): bigint {
+  return (BigInt(hi) << 32n) + BigInt(lo);
+}
+
+function idOf(keyspaceId: number, key: Uint8Array): string {
+  return `${keyspaceId}/${Buffer.from(key).toString("hex")}`;
+}
+
+function compareKeys(a: Uint8Array, b: Uint8Array): number {
+  return Buffer.compare(a, b);
+}
+
+/** How one question goes. */
+export type Fate = "answer" | "damage" | "DOWN" | "LAYOUT" | "TIMEOUT" | "REFUSED";
+
+export interface AskerParts {
+  readonly clock: ManualClock;
+  readonly engines: ReadonlyMap<string, NaiveEngine>;
+  /** Called for each question. */
+  readonly fate: (question: Question) => Fate;
+  /** From question to answer. */
+  readonly delayMs: number;
+}
+
+/** Answers questions from the engines of other members, or not. */
+export function makeAsk({ clock, engines, fate, delayMs }: AskerParts): Ask {
+  return (question) =>
+    new Promise((resolve, reject) => {
+      clock.setTimer(delayMs, () => {
+        const decided = fate(question);
+        const engine = engines.get(question.memberId);
+        if (decided !== "answer" && decided !== "damage") {
+          reject(new AskError(decided, `fails with ${decided}`));
+        } else if (engine === undefined) {
+          reject(new AskError("DOWN", "is nowhere"));
+        } else {
+          const body = question.makeBody({ counter: 1, hash: 2 });
+          const chunk = Buffer.from(readChunk(engine, question.keyspaceId, body));
+          if (decided === "damage") damage(chunk);
+          resolve(chunk);
+        }
+      });
+    });
+}
+
+function damage(chunk: Buffer): void {
+  const at = chunk.length >> 1;
+  chunk[at] = (chunk[at] as number) ^ 16;
+}
+
+/** Whether a token is in the span. */
+export function isInSpan(span: TokenSpan, hi: number, lo: number): boolean {
+  const isAfter = compareHalves(hi, lo, span.startHi, span.startLo) > 0;
+  const isUpTo = compareHalves(hi, lo, span.endHi, span.endLo) <= 0;
+  const isWrapping = compareHalves(span.startHi, span.startLo, span.endHi, span.endLo) >= 0;
+  return isWrapping ? isAfter || isUpTo : isAfter && isUpTo;
+}
