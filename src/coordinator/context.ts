@@ -4,6 +4,7 @@ import type { Logger } from "../model/deps.ts";
 import type { StorageEngine } from "../storage/engine.ts";
 import type { HybridClock } from "../versions/hybrid-clock.ts";
 import type { Deadlines, DeadlineQueue } from "./deadlines.ts";
+import type { KeyspacePlacement } from "./keyspace-placement.ts";
 import type { PendingRequests } from "./pending.ts";
 
 /** What happened so far; scraped by the metrics. */
@@ -17,6 +18,8 @@ export interface CoordinatorCounters {
   replicaReads: number;
   replicaWrites: number;
   layoutMismatches: number;
+  /** Requests made again because a replica lives in another layout. */
+  layoutRetries: number;
 }
 
 export interface CoordinatorContext {
@@ -28,6 +31,10 @@ export interface CoordinatorContext {
   readonly readTimeouts: DeadlineQueue;
   /** Reads wait here first; those that stay too long ask one more replica. */
   readonly speculation: DeadlineQueue;
+  /** Requests that were refused because of their layout wait here for a moment. */
+  readonly layoutRetries: DeadlineQueue;
+  /** Asks look at their own time limits at this pace. */
+  readonly askChecks: DeadlineQueue;
   readonly counters: CoordinatorCounters;
   readonly logger: Logger;
   /** The stamp of new versions made here. */
@@ -36,6 +43,8 @@ export interface CoordinatorContext {
   inFlightBytes: number;
   /** The layout that requests are made under. */
   layout: LayoutStamp;
+  /** The keyspaces of that layout, by name. */
+  placements: ReadonlyMap<string, KeyspacePlacement>;
   /** Wall clock in milliseconds, against which expiry is judged. */
   readonly nowMs: () => number;
   /** Runs a callback when the present turn of the event loop is over. */
@@ -53,5 +62,6 @@ export function newCounters(): CoordinatorCounters {
     replicaReads: 0,
     replicaWrites: 0,
     layoutMismatches: 0,
+    layoutRetries: 0,
   };
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { historyOf } from "../layout/history.ts";
 import { TestCluster } from "./testing.suite.ts";
 
 const SIMPLE_3 = { class: "SimpleStrategy", options: { replication_factor: "3" } };
@@ -289,16 +290,15 @@ describe("bad requests", () => {
 });
 
 describe("layout versions", () => {
-  it("a replica that lives in another layout refuses, stores nothing, and is named", () => {
+  it("a replica that stays in another layout refuses, stores nothing, and is named", () => {
     const cluster = three();
     const { layout } = cluster;
-    for (const { coordinator, peers } of cluster.members.slice(1)) {
-      const version = { ...layout.version, counter: layout.version.counter + 1 };
-      const [self] = peers.filter((peer) => peer.isSelf);
-      coordinator.useLayout({ ...layout, version }, peers, self!);
-    }
+    const version = { ...layout.version, counter: layout.version.counter + 1 };
+    for (const at of [1, 2]) cluster.use(at, historyOf({ ...layout, version }));
     const put = cluster.put(0, "k", "v");
     cluster.settle();
+    expect(put.isSettled).toBe(false);
+    cluster.run(1100);
     expect(put.error?.detail).toMatchObject({
       code: "REPLICA_FAILURE",
       failures: [

@@ -6,6 +6,7 @@
  * there is one hash, one table look-up, and one frame per replica. No promise, closure or timer is
  * made per request.
  */
+import { AskError, type Question } from "../codec/ask.ts";
 import {
   FailureReason,
   type FailureReasonCode,
@@ -14,7 +15,7 @@ import {
   bodyOf,
   readHeader,
 } from "../codec/frames.ts";
-import type { Layout } from "../layout/layout.ts";
+import { type LayoutHistory, headOf } from "../layout/history.ts";
 import type { Consistency } from "../model/consistency.ts";
 import type { Clock, Logger } from "../model/deps.ts";
 import type {
@@ -32,14 +33,15 @@ import type { StorageEngine } from "../storage/engine.ts";
 import type { Link } from "../transport/transport.ts";
 import type { HybridClock } from "../versions/hybrid-clock.ts";
 import { type CoordinatorContext, newCounters } from "./context.ts";
+import { AskOperation } from "./ask-operation.ts";
 import { Deadlines } from "./deadlines.ts";
-import { KeyspacePlacement } from "./keyspace-placement.ts";
+import { type KeyspacePlacement, placementsOf } from "./keyspace-placement.ts";
 import type { Peer } from "./peer.ts";
 import { PendingRequests } from "./pending.ts";
 import { ReadOperation } from "./read-operation.ts";
 import { ReplicaService } from "./replica-service.ts";
 import type { ReplicaPlan } from "./replica-plan.ts";
-import { NO_GROUP, type Requirement } from "./requirement.ts";
+import type { Requirement } from "./requirement.ts";
 import { RingScan } from "./ring-scan.ts";
 import { WriteOperation } from "./write-operation.ts";
 
@@ -58,6 +60,11 @@ export interface CoordinatorDeps {
   readonly hasher: KeyHasher;
   /** A peer sent a request made under another layout: exchange layouts with it. */
   readonly onLayoutMismatch: (link: Link) => void;
+  /**
+   * Answers a stream request: the body of the answer for the body of the request, whose layout has
+   * been checked. What it throws is the text of a refusal, except for FrameError.
+   */
+  readonly serveStream?: ((keyspaceId: number, body: Buffer) => Buffer) | undefined;
 }
 
 export interface CoordinatorOptions {
@@ -73,6 +80,11 @@ export interface CoordinatorOptions {
 const COUNT_PAGE = 2048;
 const BUSY_RETRY_MS = 50;
 const GENERATION_FACTOR = 0x9e37_79b1;
+/** How long a request waits before it asks a replica again that lives in another layout. */
+const LAYOUT_RETRY_MS = 10;
+const ASK_CHECK_MS = 20;
+/** Hex digits of a layout's hash that frames carry. */
+const STAMP_DIGITS = 8;
 
 export class Coordinator implements KvApi {
   readonly #deps: CoordinatorDeps;
@@ -81,8 +93,8 @@ export class Coordinator implements KvApi {
   readonly #replica: ReplicaService;
   readonly #header: FrameHeader = { type: 0, flags: 0, keyspaceId: 0, requestId: 0 };
   #refusal: string | undefined = "it is not in a ring yet";
-  #placements = new Map<string, KeyspacePlacement>();
   #peerOfLink = new Map<Link, Peer>();
+  #peerOf: (memberId: string) => Peer | undefined = () => undefined;
 
   constructor(deps: CoordinatorDeps, options: CoordinatorOptions) {
     this.#deps = deps;
@@ -95,14 +107,17 @@ export class Coordinator implements KvApi {
       writeTimeouts: deadlines.queue(options.writeTimeoutMs),
       readTimeouts: deadlines.queue(options.readTimeoutMs),
       speculation: deadlines.queue(options.speculativeRetryMs),
+      layoutRetries: deadlines.queue(LAYOUT_RETRY_MS),
+      askChecks: deadlines.queue(ASK_CHECK_MS),
       counters: newCounters(),
       writer: 0,
       inFlightBytes: 0,
       layout: { counter: 0, hash: 0 },
+      placements: new Map(),
       nowMs: () => deps.clock.wallMs(),
       defer: (callback) => deps.clock.defer(callback),
     };
-    this.#replica = new ReplicaService(this.#context, deps.onLayoutMismatch);
+    this.#replica = new ReplicaService(this.#context, deps);
   }
 
   get counters(): Readonly<CoordinatorContext["counters"]> {
@@ -142,18 +157,32 @@ export class Coordinator implements KvApi {
     return this.#refusal;
   }
 
-  /** Goes over to another layout; `peers` in the order of its members. */
-  useLayout(layout: Layout, peers: readonly Peer[], self: Peer): void {
-    const { counter, hash } = layout.version;
-    this.#context.layout = { counter, hash: Number.parseInt(hash.slice(0, 8), 16) };
-    this.#placements = new Map(
-      layout.keyspaces.map((keyspace) => [
-        keyspace.name,
-        new KeyspacePlacement(keyspace, layout, peers, self),
-      ]),
-    );
+  /**
+   * Goes over to another state of the history. Requests that are under way go on; those that were
+   * refused because of their layout are made again at once.
+   *
+   * @param peerOf - the peer of any member of any active layout
+   */
+  useHistory(history: LayoutHistory, peerOf: (memberId: string) => Peer, self: Peer): void {
+    const { counter, hash } = headOf(history).version;
+    const context = this.#context;
+    context.layout = { counter, hash: Number.parseInt(hash.slice(0, STAMP_DIGITS), 16) };
+    context.placements = placementsOf(history, context.placements, { peerOf, self });
+    const ids = new Set(history.layouts.flatMap(({ members }) => members.map(({ id }) => id)));
+    const peers = new Map([...ids].map((id) => [id, peerOf(id)]));
+    this.#peerOf = (memberId) => peers.get(memberId);
+    this.#useLinks([...peers.values()]);
+    context.layoutRetries.expireAll();
+  }
+
+  /** What peers owe on links that are in use no more will not come. */
+  #useLinks(peers: readonly Peer[]): void {
+    const before = this.#peerOfLink;
     this.#peerOfLink = new Map();
     for (const peer of peers) if (peer.link !== undefined) this.#peerOfLink.set(peer.link, peer);
+    for (const [link, peer] of before) {
+      if (!this.#peerOfLink.has(link)) this.#context.pending.disconnected(peer);
+    }
   }
 
   /** Throws KvError if there is no such keyspace, or this member does not serve. */
@@ -161,17 +190,17 @@ export class Coordinator implements KvApi {
     if (this.#refusal !== undefined) {
       throw new KvError({ code: "NOT_READY", reason: this.#refusal });
     }
-    const placement = this.#placements.get(keyspace);
+    const placement = this.#context.placements.get(keyspace);
     if (placement === undefined) throw new KvError({ code: "UNKNOWN_KEYSPACE", keyspace });
     return placement;
   }
 
-  /** Token and replicas of a key. Throws KvError. */
+  /** Token and replicas of a key, in the layout that is read from. Throws KvError. */
   locate(keyspace: string, key: Uint8Array): { hi: number; lo: number; plan: ReplicaPlan } {
     const placement = this.placement(keyspace);
     const { hasher } = this.#deps;
     hasher.hash(key, 0, key.length);
-    return { hi: hasher.hi, lo: hasher.lo, plan: placement.plan(hasher.hi, hasher.lo) };
+    return { hi: hasher.hi, lo: hasher.lo, plan: placement.readPlan(hasher.hi, hasher.lo) };
   }
 
   nowMs(): number {
@@ -203,21 +232,34 @@ export class Coordinator implements KvApi {
   async scan(request: ScanRequest): Promise<ScanPage> {
     const placement = this.placement(request.keyspace);
     const consistency = request.consistency ?? placement.keyspace.readConsistency;
-    const scan = new RingScan(this.#context, placement, consistency);
-    const page = await scan.page(parseCursor(request.cursor), request.limit);
+    const scan = new RingScan(this.#context, placement.keyspace, consistency);
+    const cursor = parseCursor(request.cursor);
+    const page = await this.#context.pending.during(() => scan.page(cursor, request.limit));
     return page;
   }
 
   async count(keyspace: string, consistency: Consistency = "ONE"): Promise<number> {
-    const scan = new RingScan(this.#context, this.placement(keyspace), consistency);
-    let total = 0;
-    let cursor = "0";
-    do {
-      const page = await scan.page(BigInt(cursor), COUNT_PAGE);
-      total += page.keys.length;
-      cursor = page.cursor;
-    } while (cursor !== "0");
+    const placement = this.placement(keyspace);
+    const scan = new RingScan(this.#context, placement.keyspace, consistency);
+    const total = await this.#context.pending.during(() => scan.count(COUNT_PAGE));
     return total;
+  }
+
+  /** Resolves when no operation of a client is under way. */
+  drained(): Promise<void> {
+    return new Promise((resolve) => this.#context.pending.whenClientsServed(resolve));
+  }
+
+  /**
+   * One request to one member, outside the path of clients' requests. Rejects with AskError. The
+   * answer is a copy.
+   */
+  ask(question: Question, timeoutMs: number): Promise<Buffer> {
+    const peer = this.#peerOf(question.memberId);
+    if (peer === undefined) return Promise.reject(new AskError("DOWN", "is not in the ring"));
+    return new Promise((resolve, reject) => {
+      new AskOperation(this.#context, peer, { resolve, reject, timeoutMs }).start(question);
+    });
   }
 
   /** Takes a data-path frame of a peer. Throws FrameError if it is malformed. */
@@ -227,7 +269,7 @@ export class Coordinator implements KvApi {
     if (header.type === FrameType.write || header.type === FrameType.read) {
       return this.#replica.serve(link, header, bytes, { start, end });
     }
-    if (header.type === FrameType.scan) {
+    if (header.type === FrameType.scan || header.type === FrameType.stream) {
       return this.#replica.serve(link, { ...header }, bytes, { start, end });
     }
     const peer = this.#peerOfLink.get(link);
@@ -238,7 +280,7 @@ export class Coordinator implements KvApi {
     if (header.type !== FrameType.failure) return pending.answered(peer, bytes, start, end);
     const reason = header.flags as FailureReasonCode;
     if (reason === FailureReason.layoutMismatch) this.#deps.onLayoutMismatch(link);
-    pending.refused(peer, reason, bodyOf(bytes, start, end).toString("utf8"));
+    pending.refused(peer, reason, bodyOf(bytes, start, end));
   }
 
   linkDown(link: Link): void {
@@ -259,8 +301,8 @@ export class Coordinator implements KvApi {
     const { keyspace } = placement;
     const plan = this.#planFor(request.key, placement);
     const { hi, lo } = this.#deps.hasher;
-    const requirement = plan.requirement(request.consistency ?? keyspace.readConsistency);
-    requireAlive(plan, requirement);
+    const consistency = request.consistency ?? keyspace.readConsistency;
+    requireAlive(plan, plan.readRequirement(consistency).answers);
     const target = {
       keyspaceId: keyspace.id,
       tokenHi: hi,
@@ -268,7 +310,7 @@ export class Coordinator implements KvApi {
       key: new Uint8Array(request.key),
       durability: keyspace.durability,
     };
-    new ReadOperation(this.#context, plan, { requirement, target }, sink).start();
+    new ReadOperation(this.#context, plan, { consistency, target }, sink).start();
   }
 
   #write(request: WriteRequest, sink: WriteSink): void {
@@ -281,7 +323,7 @@ export class Coordinator implements KvApi {
     }
     const plan = this.#planFor(request.key, placement);
     const { hi, lo } = this.#deps.hasher;
-    const requirement = plan.requirement(request.consistency ?? keyspace.writeConsistency);
+    const requirement = plan.writeRequirement(request.consistency ?? keyspace.writeConsistency);
     requireAlive(plan, requirement);
     const write = {
       keyspaceId: keyspace.id,
@@ -318,18 +360,18 @@ function tooLarge(what: "key" | "value", sizeBytes: number, maxBytes: number): K
 /** Throws KvError if fewer replicas are alive than the level needs: nothing is sent then. */
 function requireAlive(plan: ReplicaPlan, requirement: Requirement): void {
   const { replicas } = plan;
-  for (let group = 0; group < requirement.needed.length; group++) {
+  const { groups, needed } = requirement;
+  for (let group = 0; group < groups.length; group++) {
     let alive = 0;
-    for (let position = 0; position < replicas.length; position++) {
-      const counts = requirement.groupOf[position] === group;
-      if (counts && (replicas[position] as Peer).isAlive) alive++;
+    for (const position of groups[group] as readonly number[]) {
+      if ((replicas[position] as Peer).isAlive) alive++;
     }
-    if (alive < (requirement.needed[group] as number)) throw unavailable(plan, requirement);
+    if (alive < (needed[group] as number)) throw unavailable(plan, requirement);
   }
 }
 
 function unavailable(plan: ReplicaPlan, requirement: Requirement): KvError {
-  const counted = plan.replicas.filter((_, at) => requirement.groupOf[at] !== NO_GROUP);
+  const counted = plan.replicas.filter((_, at) => requirement.groupsOf[at]?.length !== 0);
   return new KvError({
     code: "UNAVAILABLE",
     level: requirement.consistency,

@@ -66,6 +66,16 @@ export class DeadlineQueue {
     entry.next = undefined;
   }
 
+  /** Ends the waiting of everything that waits now. */
+  expireAll(): void {
+    const last = this.#tail;
+    for (let entry = this.#head; entry !== undefined; entry = this.#head) {
+      this.remove(entry);
+      entry.expired(this);
+      if (entry === last) return;
+    }
+  }
+
   /** @internal */
   expireUntil(nowMs: number): void {
     while (this.#head !== undefined && this.#head.expiresMs <= nowMs) {

@@ -1,80 +1,171 @@
 /**
- * The layout as one coordinator uses it: for each keyspace a table from token to replica plan.
+ * A keyspace as one coordinator uses it: from any token to the plan for its requests.
  *
- * It belongs to one layout version. A request takes it once and keeps it.
+ * It belongs to one state of the history. A request takes a plan once and keeps it.
+ *
+ * Most of the time there is one layout, or the active ones place the keyspace alike: then it is one
+ * look-up and a plan by the id of the replica set. Otherwise a token has one set in each layout that
+ * differs, and the plan goes by their combination. Combinations are numbered as they are met, one
+ * layout after the other, so that no product of set counts has to fit a number.
  */
-import { type Layout, type LayoutKeyspace, datacentersOf } from "../layout/layout.ts";
-import {
-  type ReplicaRange,
-  type ReplicaTable,
-  buildReplicaTable,
-} from "../placement/replica-table.ts";
-import {
-  type Replication,
-  isDatacenterAware,
-  parseReplication,
-  replicationFactor,
-} from "../placement/strategy.ts";
-import { parseToken } from "../ring/token.ts";
+import { type LayoutHistory, headOf } from "../layout/history.ts";
+import type { Layout, LayoutKeyspace } from "../layout/layout.ts";
+import type { ReplicaRange, ReplicaTable } from "../placement/replica-table.ts";
 import { must } from "../util/assert.ts";
-import type { Peer } from "./peer.ts";
-import { ReplicaPlan } from "./replica-plan.ts";
-import type { ReplicationFactors } from "./requirement.ts";
+import { KeyspaceView } from "./keyspace-view.ts";
+import { type PlanOwner, type PlannedSet, ReplicaPlan } from "./replica-plan.ts";
 
-export class KeyspacePlacement {
-  readonly keyspace: LayoutKeyspace;
-  readonly table: ReplicaTable;
-  readonly factors: ReplicationFactors;
-  readonly #peers: readonly Peer[];
-  readonly #self: Peer;
-  #ranges: readonly ReplicaRange[] | undefined;
-  /** By id of the replica set; made when first needed. */
-  readonly #plans: (ReplicaPlan | undefined)[] = [];
+export type PlacementPeers = Omit<PlanOwner, "keyspace">;
 
-  constructor(keyspace: LayoutKeyspace, layout: Layout, peers: readonly Peer[], self: Peer) {
-    const datacenters = datacentersOf(layout);
-    const replication = parseReplication(keyspace.replication, datacenters);
-    this.keyspace = keyspace;
-    this.factors = factorsOf(replication, datacenters, layout);
-    this.#peers = peers;
-    this.#self = self;
-    this.table = buildReplicaTable({
-      members: layout.members.map(({ dc, rack, tokens }) => ({
-        dc,
-        rack,
-        tokens: tokens.map(parseToken),
-      })),
-      replication,
-    });
+/** A layout that places the keyspace differently, and the numbers of the combinations up to it. */
+class Combined {
+  readonly view: KeyspaceView;
+  readonly #numbers = new Map<number, number>();
+
+  constructor(view: KeyspaceView) {
+    this.view = view;
   }
 
-  /** All ranges by ascending end token. */
+  number(before: number, tokenHi: number, tokenLo: number): number {
+    const { table } = this.view;
+    const key = before * table.setCount + table.setIdOf(tokenHi, tokenLo);
+    const known = this.#numbers.get(key);
+    if (known !== undefined) return known;
+    this.#numbers.set(key, this.#numbers.size);
+    return this.#numbers.size - 1;
+  }
+}
+
+export class KeyspacePlacement {
+  /** As the head has it. */
+  readonly keyspace: LayoutKeyspace;
+  /** The views of all active layouts that have the keyspace, the oldest first. */
+  readonly views: readonly KeyspaceView[];
+  readonly #read: KeyspaceView;
+  readonly #others: readonly Combined[];
+  readonly #owner: PlanOwner;
+  #ranges: readonly ReplicaRange[] | undefined;
+  /** By id of the replica set that is read from; made when first needed. */
+  readonly #readPlans: (ReplicaPlan | undefined)[] = [];
+  /** By the number of the combination. */
+  readonly #plans: (ReplicaPlan | undefined)[] = [];
+
+  /** `known` are views that were made before. */
+  constructor(
+    keyspace: LayoutKeyspace,
+    history: LayoutHistory,
+    known: readonly KeyspaceView[],
+    peers: PlacementPeers,
+  ) {
+    this.keyspace = keyspace;
+    this.#owner = { ...peers, keyspace };
+    this.views = viewsOf(keyspace, history, known);
+    const read = this.views.find(({ layout }) => layout.version.counter === history.reads);
+    this.#read = must(read ?? this.views[0], "the head has the keyspace");
+    const tables = new Set([this.#read.table]);
+    const others: Combined[] = [];
+    for (const view of this.views) {
+      if (tables.has(view.table)) continue;
+      tables.add(view.table);
+      others.push(new Combined(view));
+    }
+    this.#others = others;
+  }
+
+  /** The layout that is read from; `table` and `ranges` have indexes into its members. */
+  get readLayout(): Layout {
+    return this.#read.layout;
+  }
+
+  get table(): ReplicaTable {
+    return this.#read.table;
+  }
+
+  /** All ranges of the layout that is read from, by ascending end token. */
   get ranges(): readonly ReplicaRange[] {
     return (this.#ranges ??= this.table.ranges());
   }
 
-  plan(tokenHi: number, tokenLo: number): ReplicaPlan {
-    const set = this.table.lookup(tokenHi, tokenLo);
-    return (this.#plans[set.id] ??= this.#makePlan(set.members));
+  /** The replicas in the layout that is read from. */
+  readPlan(tokenHi: number, tokenLo: number): ReplicaPlan {
+    const setId = this.#read.table.setIdOf(tokenHi, tokenLo);
+    return (this.#readPlans[setId] ??= this.#makePlan([
+      this.#read.plannedSet(setId, this.#owner.self),
+    ]));
   }
 
-  #makePlan(members: readonly number[]): ReplicaPlan {
-    const replicas = members.map((index) => must(this.#peers[index], "each member has a peer"));
-    return new ReplicaPlan(replicas, this.factors, this.#self);
+  /** The replicas in all active layouts. */
+  plan(tokenHi: number, tokenLo: number): ReplicaPlan {
+    if (this.#others.length === 0) return this.readPlan(tokenHi, tokenLo);
+    let combination = this.#read.table.setIdOf(tokenHi, tokenLo);
+    for (const other of this.#others) combination = other.number(combination, tokenHi, tokenLo);
+    return (this.#plans[combination] ??= this.#combine(tokenHi, tokenLo));
+  }
+
+  #combine(tokenHi: number, tokenLo: number): ReplicaPlan {
+    const sets: PlannedSet[] = [];
+    for (const view of [this.#read, ...this.#others.map((other) => other.view)]) {
+      const set = view.plannedSet(view.table.setIdOf(tokenHi, tokenLo), this.#owner.self);
+      if (!sets.some((one) => countsAlike(one, set))) sets.push(set);
+    }
+    return sets.length === 1 ? this.readPlan(tokenHi, tokenLo) : this.#makePlan(sets);
+  }
+
+  #makePlan(sets: readonly PlannedSet[]): ReplicaPlan {
+    return new ReplicaPlan(sets, this.#owner);
   }
 }
 
-function factorsOf(
-  replication: Replication,
-  datacenters: readonly string[],
-  { members }: Layout,
-): ReplicationFactors {
-  const total = replicationFactor(replication, undefined, members);
-  if (!isDatacenterAware(replication)) return { total, perDatacenter: undefined };
-  const perDatacenter = new Map<string, number>();
-  for (const dc of datacenters) {
-    const factor = replicationFactor(replication, dc, members);
-    if (factor > 0) perDatacenter.set(dc, factor);
+function viewsOf(
+  keyspace: LayoutKeyspace,
+  { layouts }: LayoutHistory,
+  known: readonly KeyspaceView[],
+): readonly KeyspaceView[] {
+  const views: KeyspaceView[] = [];
+  for (const layout of layouts) {
+    const same = layout.keyspaces.find(({ id }) => id === keyspace.id);
+    if (same !== undefined) views.push(new KeyspaceView(layout, same, [...views, ...known]));
   }
-  return { total, perDatacenter };
+  return views;
+}
+
+/** True if a level asks the same of both, in whatever order their replicas are. */
+function countsAlike(a: PlannedSet, b: PlannedSet): boolean {
+  return (
+    a.local.dc === b.local.dc &&
+    a.members.length === b.members.length &&
+    a.members.every(({ id, dc }) =>
+      b.members.some((other) => other.id === id && other.dc === dc),
+    ) &&
+    a.factors.total === b.factors.total &&
+    isSameMap(a.factors.perDatacenter, b.factors.perDatacenter)
+  );
+}
+
+function isSameMap(
+  a: ReadonlyMap<string, number> | undefined,
+  b: ReadonlyMap<string, number> | undefined,
+): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.size === b.size && [...a].every(([name, count]) => b.get(name) === count);
+}
+
+/** Keyspaces by name in the present history; views are taken over from the placements before. */
+export function placementsOf(
+  history: LayoutHistory,
+  before: ReadonlyMap<string, KeyspacePlacement>,
+  peers: PlacementPeers,
+): ReadonlyMap<string, KeyspacePlacement> {
+  const known = [...before.values()].flatMap(({ views }) => views);
+  return new Map(
+    headOf(history).keyspaces.map((keyspace) => [
+      keyspace.name,
+      new KeyspacePlacement(
+        keyspace,
+        history,
+        known.filter((view) => view.keyspace.id === keyspace.id),
+        peers,
+      ),
+    ]),
+  );
 }

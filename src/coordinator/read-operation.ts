@@ -9,12 +9,24 @@
  * number of replicas is *known to hold* what is returned, so the next read at that level cannot
  * return anything older (monotonic quorum reads, Cassandra's blocking read repair).
  *
+ * While the layout changes, the replicas are asked that the layout in use for reading has. But what
+ * they return has to be held in the other active layouts too before it is returned, or the next read
+ * might use one of those and return something older. Replicas that are in all of them are asked
+ * first, so mostly that is known at once. Where the others cannot be brought up to date the value is
+ * returned all the same: a member that is down must not hold up reads. When it is back it fetches
+ * what the replicas hold that are read from.
+ *
+ * A replica that lives in another layout refuses. If it cannot be done without, the read waits for a
+ * moment and goes on: asks it again, or starts anew if this member has gone over to another layout.
+ *
  * This member's own copy is read last, when the other answers are in: it then needs no copy of the
  * value to wait with. A read that waits too long asks one more replica per silent one.
  */
 import {
   FrameType,
+  FailureReason,
   type FailureReasonCode,
+  type LayoutStamp,
   type ReadAnswer,
   type Writable,
   decodeReadAnswer,
@@ -23,19 +35,20 @@ import {
   readFrameBytes,
   writeFrameBytes,
 } from "../codec/frames.ts";
-import type { Durability } from "../model/consistency.ts";
+import type { Consistency, Durability } from "../model/consistency.ts";
 import type { Receipt, ReadSink } from "../model/kv-api.ts";
 import { KvError } from "../model/kv-error.ts";
 import type { Version } from "../model/version.ts";
 import type { PutSink } from "../storage/engine.ts";
 import type { CoordinatorContext } from "./context.ts";
 import { type DeadlineQueue, Expiring } from "./deadlines.ts";
+import { LIVES_ELSEWHERE, LayoutRetry, type Retriable, presentPlacement } from "./layout-retry.ts";
 import { deliver, readLocally } from "./local-read.ts";
 import type { Peer } from "./peer.ts";
 import type { PendingRequest } from "./pending.ts";
 import { ReplicaAnswers } from "./replica-answers.ts";
-import type { ReplicaPlan } from "./replica-plan.ts";
-import { NO_GROUP, type Requirement } from "./requirement.ts";
+import type { ReadRequirement, ReplicaPlan } from "./replica-plan.ts";
+import type { Requirement } from "./requirement.ts";
 import { Tally } from "./tally.ts";
 
 export interface ReadTarget {
@@ -50,41 +63,58 @@ export interface ReadTarget {
 
 type Phase = "gather" | "fetch" | "repair" | "over";
 
-export class ReadOperation extends Expiring implements PendingRequest, PutSink, Receipt {
+export interface ReadParts {
+  readonly consistency: Consistency;
+  readonly target: ReadTarget;
+}
+
+export class ReadOperation extends Expiring implements PendingRequest, Receipt, Retriable {
   readonly #context: CoordinatorContext;
-  readonly #plan: ReplicaPlan;
-  readonly #requirement: Requirement;
+  readonly #consistency: Consistency;
   readonly #target: ReadTarget;
   readonly #sink: ReadSink;
-  readonly #requestId: number;
   readonly #sizeBytes: number;
-  readonly #answers = new ReplicaAnswers();
+  #plan: ReplicaPlan;
+  #requirement: ReadRequirement;
+  /** The layout that `#plan` is of. */
+  #layout: LayoutStamp;
+  #requestId: number;
+  #answers = new ReplicaAnswers();
   /** Positions that were asked or found dead. */
-  readonly #tried: boolean[] = [];
+  #tried: boolean[] = [];
   #phase: Phase = "gather";
   /** In `gather`: replicas that answered; in `repair`: replicas known to hold the winner. */
   #tally: Tally;
+  /** In `repair`: the same, counted in all active layouts; undefined if there is nothing to count. */
+  #holders: Tally | undefined;
   /** This member's own position while its copy is still to be read. */
   #unreadSelf: number | undefined;
   #isValueAsked = false;
   /** Positions that were asked for the winner's value after the digests were in. */
-  readonly #fetchedFrom: number[] = [];
+  #fetchedFrom: number[] = [];
   #failures: { replica: string; reason: string }[] | undefined;
+  /** Positions that have refused because of the layout and are going to be asked again. */
+  #elsewhere: number[] | undefined;
+  #retry: LayoutRetry | undefined;
+  /** It can only go on when it is made again. */
+  #isStuck = false;
 
   constructor(
     context: CoordinatorContext,
     plan: ReplicaPlan,
-    request: { requirement: Requirement; target: ReadTarget },
+    { consistency, target }: ReadParts,
     sink: ReadSink,
   ) {
     super();
     this.#context = context;
-    this.#plan = plan;
-    this.#requirement = request.requirement;
-    this.#target = request.target;
+    this.#consistency = consistency;
+    this.#target = target;
     this.#sink = sink;
-    this.#tally = new Tally(request.requirement);
-    this.#sizeBytes = readFrameBytes(request.target.key);
+    this.#sizeBytes = readFrameBytes(target.key);
+    this.#plan = plan;
+    this.#requirement = plan.readRequirement(consistency);
+    this.#tally = new Tally(this.#requirement.answers);
+    this.#layout = context.layout;
     this.#requestId = context.pending.add(this);
   }
 
@@ -99,11 +129,7 @@ export class ReadOperation extends Expiring implements PendingRequest, PutSink, 
   start(): void {
     this.#context.speculation.add(this);
     this.#context.inFlightBytes += this.#sizeBytes;
-    const missing = this.#requirement.needed.slice();
-    const { nowMs } = this.#context.deadlines;
-    this.#contact(missing, (peer) => !peer.isSlow(nowMs));
-    this.#contact(missing, () => true);
-    this.#advance();
+    this.#gather();
   }
 
   answered(peer: Peer, bytes: Buffer, start: number, end: number): void {
@@ -117,21 +143,19 @@ export class ReadOperation extends Expiring implements PendingRequest, PutSink, 
     if (this.#isOpen()) this.#answers.keepValue();
   }
 
-  refused(peer: Peer, _reason: FailureReasonCode, text: string): void {
-    this.#replicaFailed(this.#plan.positionOf(peer), text);
+  refused(peer: Peer, reason: FailureReasonCode, body: Buffer): void {
+    const position = this.#plan.positionOf(peer);
+    if (reason !== FailureReason.layoutMismatch) {
+      return this.#replicaFailed(position, body.toString("utf8"));
+    }
+    (this.#elsewhere ??= []).push(position);
+    (this.#retry ??= new LayoutRetry(this.#context, this)).wait();
+    this.#replicaFailed(position, LIVES_ELSEWHERE);
   }
 
   disconnected(peer: Peer): void {
     const position = this.#plan.positionOf(peer);
     if (this.#tried[position] === true) this.#replicaFailed(position, "disconnected");
-  }
-
-  stored(): void {
-    this.#repaired(this.#plan.byProximity[0] as number);
-  }
-
-  putFailed(error: Error): void {
-    this.#replicaFailed(this.#plan.byProximity[0] as number, error.message);
   }
 
   override expired(queue: DeadlineQueue): void {
@@ -140,12 +164,15 @@ export class ReadOperation extends Expiring implements PendingRequest, PutSink, 
       this.#speculate();
       return;
     }
+    if (this.#phase === "repair" && this.#tally.state === "reached") return this.#finish();
+    this.#elsewhere = undefined;
+    if (this.#isStuck) return this.#failUnreachable();
     this.#fail(
       new KvError({
         code: "TIMEOUT",
         operation: "read",
-        level: this.#requirement.consistency,
-        required: this.#requirement.total,
+        level: this.#consistency,
+        required: this.#requirement.answers.total,
         received: this.#tally.okCount,
         timeoutMs: this.#context.readTimeouts.limitMs,
         silent: this.#plan.addresses(
@@ -155,11 +182,66 @@ export class ReadOperation extends Expiring implements PendingRequest, PutSink, 
     );
   }
 
+  /** Asks once more who has refused; under another layout, or if that is not enough, everybody. */
+  retry(): void {
+    const elsewhere = this.#elsewhere ?? [];
+    this.#elsewhere = undefined;
+    if (this.#layout !== this.#context.layout) return this.#startAnew();
+    if (this.#phase !== "gather") {
+      if (this.#isStuck) this.#startAnew();
+      return;
+    }
+    this.#isStuck = false;
+    this.#failures = this.#failures?.filter(({ reason }) => reason !== LIVES_ELSEWHERE);
+    for (const position of elsewhere) {
+      this.#tried[position] = false;
+      this.#tally.reopen(position);
+    }
+    this.#isValueAsked = false;
+    this.#contact(this.#requirement.answers.needed.slice(), () => true);
+    this.#advance();
+  }
+
+  #startAnew(): void {
+    const { tokenHi, tokenLo } = this.#target;
+    try {
+      const placement = presentPlacement(this.#context, this.#plan.keyspace);
+      this.#plan = placement.plan(tokenHi, tokenLo);
+      this.#requirement = this.#plan.readRequirement(this.#consistency);
+    } catch (error) {
+      if (!(error instanceof KvError)) throw error;
+      return this.#fail(error);
+    }
+    this.#layout = this.#context.layout;
+    this.#context.pending.remove(this.#requestId);
+    this.#requestId = this.#context.pending.add(this);
+    this.#answers = new ReplicaAnswers();
+    this.#tried = [];
+    this.#phase = "gather";
+    this.#tally = new Tally(this.#requirement.answers);
+    this.#unreadSelf = undefined;
+    this.#isValueAsked = false;
+    this.#fetchedFrom = [];
+    this.#failures = undefined;
+    this.#isStuck = false;
+    this.#gather();
+  }
+
+  #gather(): void {
+    const missing = this.#requirement.answers.needed.slice();
+    const { nowMs } = this.#context.deadlines;
+    this.#contact(missing, (peer) => !peer.isSlow(nowMs));
+    this.#contact(missing, () => true);
+    this.#advance();
+  }
+
   /** Asks the closest suitable replicas until no group misses any; dead ones are counted out. */
   #contact(missing: number[], isSuitable: (peer: Peer) => boolean): void {
-    for (const position of this.#plan.byProximity) {
-      const group = this.#requirement.groupOf[position] as number;
-      if (group === NO_GROUP || (missing[group] as number) <= 0) continue;
+    const { answers, order } = this.#requirement;
+    for (const position of order) {
+      // Of one layout, so it is one group at most.
+      const group = answers.groupsOf[position]?.[0];
+      if (group === undefined || (missing[group] as number) <= 0) continue;
       const peer = this.#plan.replicas[position] as Peer;
       if (this.#tried[position] === true || !isSuitable(peer)) continue;
       if (this.#ask(peer, position)) missing[group] = (missing[group] as number) - 1;
@@ -186,7 +268,7 @@ export class ReadOperation extends Expiring implements PendingRequest, PutSink, 
     const { key, keyspaceId, tokenHi, tokenLo } = this.#target;
     const space = peer.reserveRequest(readFrameBytes(key), this.#context.deadlines.nowMs);
     if (space === undefined) return false;
-    const stamp = { requestId: this.#requestId, layout: this.#context.layout };
+    const stamp = { requestId: this.#requestId, layout: this.#layout };
     encodeRead(space, { key, tokenHi, tokenLo, isDigest }, keyspaceId, stamp);
     return true;
   }
@@ -205,13 +287,27 @@ export class ReadOperation extends Expiring implements PendingRequest, PutSink, 
       if (this.#tally.state === "open") return;
     }
     if (this.#phase === "over" || this.#phase === "repair") return;
-    const needsValue = this.#answers.hasConflict || !this.#isExpired();
+    const isSettled = !this.#answers.hasConflict && this.#isHeldInAllLayouts();
+    const needsValue = !isSettled || !this.#isExpired();
     if (needsValue && this.#answers.lacksValue) {
       if (this.#phase === "gather" && !this.#fetch()) this.#failUnreachable();
       return;
     }
-    if (!this.#answers.hasConflict) return this.#finish();
+    if (isSettled) return this.#finish();
     this.#repair();
+  }
+
+  #isHeldInAllLayouts(): boolean {
+    if (this.#requirement.holders === undefined || !this.#answers.winner.isFound) return true;
+    return this.#tallyOfHolders(this.#requirement.holders).state === "reached";
+  }
+
+  #tallyOfHolders(requirement: Requirement): Tally {
+    const tally = new Tally(requirement);
+    for (const position of this.#plan.replicas.keys()) {
+      if (this.#answers.isCurrent(position)) tally.ok(position);
+    }
+    return tally;
   }
 
   #readSelf(): void {
@@ -250,46 +346,67 @@ export class ReadOperation extends Expiring implements PendingRequest, PutSink, 
     this.#phase = "repair";
     this.#context.counters.readRepairs++;
     this.#answers.keepValue();
-    this.#tally = new Tally(this.#requirement);
-    for (const position of this.#plan.replicas.keys()) {
-      if (this.#answers.isCurrent(position)) this.#tally.ok(position);
-    }
-    this.#repairWhere((position) => this.#answers.has(position));
+    const { answers, holders } = this.#requirement;
+    this.#tally = this.#tallyOfHolders(answers);
+    this.#holders = holders === undefined ? undefined : this.#tallyOfHolders(holders);
+    this.#repairWhere(
+      (position) => this.#answers.has(position) || this.#holders?.isWanted(position) === true,
+    );
     this.#judgeRepair();
   }
 
   #repairWhere(isWanted: (position: number) => boolean): void {
-    for (const [position, peer] of this.#plan.replicas.entries()) {
+    for (const position of this.#plan.replicas.keys()) {
       if (this.#tally.isAnswered(position) || !isWanted(position)) continue;
       this.#tried[position] = true;
-      if (!this.#sendRepair(peer)) this.#tally.failed(position);
+      if (!this.#sendRepair(position)) this.#repairFailed(position);
     }
   }
 
-  #sendRepair(peer: Peer): boolean {
+  #sendRepair(position: number): boolean {
     const { winner } = this.#answers;
     const write = { ...this.#target, ...winner };
-    if (peer.isSelf) {
-      this.#context.engine.put(write, this.#target.durability, this);
+    if (position === this.#plan.selfPosition) {
+      this.#context.engine.put(write, this.#target.durability, this.#ownRepair(position));
       return true;
     }
+    const peer = this.#plan.replicas[position] as Peer;
     const space = peer.reserveRequest(writeFrameBytes(write), this.#context.deadlines.nowMs);
     if (space === undefined) return false;
-    const stamp = { requestId: this.#requestId, layout: this.#context.layout };
+    const stamp = { requestId: this.#requestId, layout: this.#layout };
     encodeWrite(space, write, this.#target.durability, stamp);
     return true;
+  }
+
+  /** A read that has started anew meanwhile repairs with another cell. */
+  #ownRepair(position: number): PutSink {
+    const requestId = this.#requestId;
+    return {
+      stored: () => {
+        if (this.#requestId === requestId) this.#repaired(position);
+      },
+      putFailed: (error) => {
+        if (this.#requestId === requestId) this.#replicaFailed(position, error.message);
+      },
+    };
   }
 
   #repaired(position: number): void {
     if (this.#phase !== "repair") return;
     this.#tally.ok(position);
+    this.#holders?.ok(position);
     this.#judgeRepair();
+  }
+
+  #repairFailed(position: number): void {
+    this.#tally.failed(position);
+    this.#holders?.failed(position);
   }
 
   #judgeRepair(): void {
     if (this.#phase !== "repair") return;
-    if (this.#tally.state === "reached") this.#finish();
-    if (this.#tally.state === "unreachable") this.#failUnreachable();
+    if (this.#tally.state === "unreachable") return this.#failUnreachable();
+    if (this.#tally.state === "reached" && this.#holders?.state !== "open") this.#finish();
   }
 
   /** Somebody is silent: brings in the replicas that were not needed so far. */
@@ -302,7 +419,7 @@ export class ReadOperation extends Expiring implements PendingRequest, PutSink, 
     }
     if (this.#phase === "fetch" && this.#fetch()) return;
     this.#isValueAsked = false;
-    this.#contact(this.#requirement.needed.slice(), () => true);
+    this.#contact(this.#requirement.answers.needed.slice(), () => true);
     this.#advance();
   }
 
@@ -311,13 +428,15 @@ export class ReadOperation extends Expiring implements PendingRequest, PutSink, 
     if (this.#phase === "fetch") return this.#fetchFailed(position);
     if (this.#tally.isAnswered(position)) return;
     this.#noteFailure(position, reason);
-    const group = this.#requirement.groupOf[position] as number;
-    this.#tally.failed(position);
     if (this.#phase === "repair") {
+      this.#repairFailed(position);
       this.#repairWhere((other) => this.#tried[other] !== true);
       return this.#judgeRepair();
     }
-    const missing = this.#requirement.needed.map((_, index) => (index === group ? 1 : 0));
+    this.#tally.failed(position);
+    const { needed, groupsOf } = this.#requirement.answers;
+    const groups = groupsOf[position] as readonly number[];
+    const missing = needed.map((_, group) => (groups.includes(group) ? 1 : 0));
     this.#isValueAsked = false;
     this.#contact(missing, () => true);
     this.#advance();
@@ -343,13 +462,16 @@ export class ReadOperation extends Expiring implements PendingRequest, PutSink, 
     deliver(this.#answers.winner, this.#sink, this, this.#context.nowMs());
   }
 
+  /** While a replica is going to be asked again nothing is lost yet. */
   #failUnreachable(): void {
+    this.#isStuck = this.#elsewhere !== undefined;
+    if (this.#isStuck) return;
     this.#fail(
       new KvError({
         code: "REPLICA_FAILURE",
         operation: "read",
-        level: this.#requirement.consistency,
-        required: this.#requirement.total,
+        level: this.#consistency,
+        required: this.#requirement.answers.total,
         received: this.#tally.okCount,
         failures: this.#failures ?? [],
       }),
@@ -368,5 +490,6 @@ export class ReadOperation extends Expiring implements PendingRequest, PutSink, 
     this.#context.pending.remove(this.#requestId);
     this.#context.inFlightBytes -= this.#sizeBytes;
     this.queue?.remove(this);
+    this.#retry?.cancel();
   }
 }

@@ -10,6 +10,8 @@ import {
   FailureReason,
   type FrameHeader,
   FrameType,
+  FrameError,
+  LAYOUT_BYTES,
   type ReadFrame,
   type Writable,
   type WriteFrame,
@@ -25,6 +27,7 @@ import {
 import { decodeScanQuery, encodeScanAnswer } from "../codec/packed-frames.ts";
 import { CorruptRecordError, type PutSink } from "../storage/engine.ts";
 import type { Link } from "../transport/transport.ts";
+import { InvariantError } from "../util/assert.ts";
 import type { CoordinatorContext } from "./context.ts";
 import { readLocalHead, readLocally } from "./local-read.ts";
 import { scanLocally } from "./local-scan.ts";
@@ -49,15 +52,20 @@ class RemoteAcknowledgement implements PutSink {
   }
 }
 
+export interface ReplicaServiceDeps {
+  readonly onLayoutMismatch: (link: Link) => void;
+  readonly serveStream?: ((keyspaceId: number, body: Buffer) => Buffer) | undefined;
+}
+
 export class ReplicaService {
   readonly #context: CoordinatorContext;
-  readonly #onLayoutMismatch: (link: Link) => void;
+  readonly #deps: ReplicaServiceDeps;
   readonly #write = {} as Writable<WriteFrame>;
   readonly #read = {} as Writable<ReadFrame>;
 
-  constructor(context: CoordinatorContext, onLayoutMismatch: (link: Link) => void) {
+  constructor(context: CoordinatorContext, deps: ReplicaServiceDeps) {
     this.#context = context;
-    this.#onLayoutMismatch = onLayoutMismatch;
+    this.#deps = deps;
   }
 
   /** Takes a request frame. Throws FrameError if it is malformed. */
@@ -67,17 +75,25 @@ export class ReplicaService {
     bytes: Buffer,
     span: { start: number; end: number },
   ): void {
+    if (span.end - span.start < FRAME_HEADER_BYTES + LAYOUT_BYTES) {
+      throw new FrameError(`request frame of type ${header.type} without a layout`);
+    }
     if (!isSameLayout(bytes, span.start, this.#context.layout)) {
-      this.#context.counters.layoutMismatches++;
-      const { counter } = this.#context.layout;
-      const text = `it lives in another layout (version ${counter})`;
-      refuse(link, header.requestId, FailureReason.layoutMismatch, text);
-      this.#onLayoutMismatch(link);
-      return;
+      return this.#refuseLayout(link, header, bytes.subarray(span.start, span.end));
     }
     if (header.type === FrameType.write) this.#serveWrite(link, header, bytes, span);
     else if (header.type === FrameType.read) this.#serveRead(link, header, bytes, span);
-    else this.#serveScan(link, header, bodyOf(bytes, span.start, span.end));
+    else if (header.type === FrameType.scan) {
+      this.#serveScan(link, header, bodyOf(bytes, span.start, span.end));
+    } else this.#serveStream(link, header, bodyOf(bytes, span.start, span.end));
+  }
+
+  /** A write goes back as it came, because its coordinator has not kept it. */
+  #refuseLayout(link: Link, header: FrameHeader, frame: Buffer): void {
+    this.#context.counters.layoutMismatches++;
+    const body = header.type === FrameType.write ? frame : Buffer.alloc(0);
+    refuseWith(link, header.requestId, FailureReason.layoutMismatch, body);
+    this.#deps.onLayoutMismatch(link);
   }
 
   #serveWrite(
@@ -124,11 +140,36 @@ export class ReplicaService {
     const type = FrameType.scanOk;
     encodeOpaque(space, { type, flags: 0, keyspaceId, requestId }, packed);
   }
+
+  #serveStream(link: Link, { requestId, keyspaceId }: FrameHeader, body: Buffer): void {
+    const { serveStream } = this.#deps;
+    if (serveStream === undefined) {
+      return refuse(link, requestId, FailureReason.stream, "it serves no streams");
+    }
+    let answer: Buffer;
+    try {
+      answer = serveStream(keyspaceId, body);
+    } catch (error) {
+      if (error instanceof InvariantError || error instanceof FrameError) throw error;
+      return refuse(link, requestId, FailureReason.stream, textOf(error));
+    }
+    const space = link.reserve(FRAME_HEADER_BYTES + answer.length);
+    if (space === undefined) return;
+    const type = FrameType.streamOk;
+    encodeOpaque(space, { type, flags: 0, keyspaceId, requestId }, answer);
+  }
 }
 
 function refuse(link: Link, requestId: number, reason: FailureReasonCode, text: string): void {
-  const body = Buffer.from(text, "utf8");
+  refuseWith(link, requestId, reason, Buffer.from(text, "utf8"));
+}
+
+function refuseWith(link: Link, requestId: number, reason: FailureReasonCode, body: Buffer): void {
   const space = link.reserve(FRAME_HEADER_BYTES + body.length);
   if (space === undefined) return;
   encodeOpaque(space, { type: FrameType.failure, flags: reason, keyspaceId: 0, requestId }, body);
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { NO_GROUP, type Requirement, requirementFor } from "./requirement.ts";
+import { type Requirement, requirementFor } from "./requirement.ts";
 import { Tally, type TallyState } from "./tally.ts";
 
 type Event = { readonly position: number; readonly isOk: boolean };
@@ -10,7 +10,7 @@ function naiveState(requirement: Requirement, events: readonly Event[]): TallySt
   const first = new Map<number, boolean>();
   for (const { position, isOk } of events) if (!first.has(position)) first.set(position, isOk);
   const count = (group: number, isWanted: (outcome: boolean | undefined) => boolean): number =>
-    requirement.groupOf.filter((of, at) => of === group && isWanted(first.get(at))).length;
+    requirement.groupsOf.filter((of, at) => of.includes(group) && isWanted(first.get(at))).length;
   const groups = requirement.needed.map((needed, group) => ({
     isReached: count(group, (outcome) => outcome === true) >= needed,
     isPossible: count(group, (outcome) => outcome !== false) >= needed,
@@ -21,15 +21,24 @@ function naiveState(requirement: Requirement, events: readonly Event[]): TallySt
 
 const requirement: fc.Arbitrary<Requirement> = fc
   .record({
-    groupOf: fc.array(fc.integer({ min: NO_GROUP, max: 2 }), { minLength: 1, maxLength: 7 }),
+    groupsOf: fc.array(fc.subarray([0, 1, 2]), { minLength: 1, maxLength: 7 }),
     needed: fc.array(fc.integer({ min: 0, max: 4 }), { minLength: 3, maxLength: 3 }),
   })
-  .map(({ groupOf, needed }) => ({
+  .map(({ groupsOf, needed }) => demanding(groupsOf, needed));
+
+function demanding(groupsOf: readonly (readonly number[])[], needed: number[]): Requirement {
+  const groups = needed.map((_, group) =>
+    [...groupsOf.keys()].filter((position) => groupsOf[position]?.includes(group)),
+  );
+  return {
     consistency: "QUORUM",
-    groupOf,
+    groupsOf,
+    groups,
     needed,
+    sizes: groups.map(({ length }) => length),
     total: needed.reduce((sum, count) => sum + count, 0),
-  }));
+  };
+}
 
 describe("Tally", () => {
   it("agrees with counting everything anew, until it has decided", () => {
@@ -43,7 +52,7 @@ describe("Tally", () => {
         const seen: Event[] = [];
         let expected = naiveState(wanted, []);
         expect(tally.state).toBe(expected);
-        for (const event of all.filter(({ position }) => position < wanted.groupOf.length)) {
+        for (const event of all.filter(({ position }) => position < wanted.groupsOf.length)) {
           seen.push(event);
           if (event.isOk) tally.ok(event.position);
           else tally.failed(event.position);
@@ -56,7 +65,7 @@ describe("Tally", () => {
   });
 
   it("counts a replica that repeats itself once", () => {
-    const wanted = { consistency: 2, groupOf: [0, 0, 0], needed: [2], total: 2 };
+    const wanted = demanding([[0], [0], [0]], [2]);
     const tally = new Tally(wanted);
     tally.ok(1);
     expect(tally.ok(1)).toBe("open");
@@ -94,7 +103,7 @@ describe("what a level asks", () => {
     [2, 2],
   ] as const)("%s of three replicas without datacenters is %i of all", (level, count) => {
     const wanted = requirementFor(level, simple);
-    expect(wanted).toMatchObject({ needed: [count], groupOf: [0, 0, 0], total: count });
+    expect(wanted).toMatchObject({ needed: [count], groupsOf: [[0], [0], [0]], total: count });
   });
 
   it.each([
@@ -104,7 +113,8 @@ describe("what a level asks", () => {
     ["LOCAL_QUORUM", [2], [-1, 0, -1, 0, -1]],
     ["EACH_QUORUM", [2, 2], [0, 1, 0, 1, 0]],
   ] as const)("%s over two datacenters", (level, needed, groupOf) => {
-    expect(requirementFor(level, network)).toMatchObject({ needed, groupOf });
+    const groupsOf = groupOf.map((group) => (group < 0 ? [] : [group]));
+    expect(requirementFor(level, network)).toMatchObject({ needed, groupsOf });
   });
 
   it("counts the factor that was asked for, not the replicas that there are", () => {

@@ -5,7 +5,7 @@
  * soon as that can no longer happen: a request fails early instead of waiting for its deadline. Each
  * replica counts once, whatever it repeats. No sockets, no clock.
  */
-import { NO_GROUP, type Requirement } from "./requirement.ts";
+import type { Requirement } from "./requirement.ts";
 
 export type TallyState = "open" | "reached" | "unreachable";
 
@@ -27,11 +27,8 @@ export class Tally {
   constructor(requirement: Requirement) {
     this.#requirement = requirement;
     this.#missing = requirement.needed.slice();
-    this.#possible = requirement.needed.map(() => 0);
-    this.#outcomes = requirement.groupOf.map(() => UNANSWERED);
-    for (const group of requirement.groupOf) {
-      if (group !== NO_GROUP) this.#possible[group] = (this.#possible[group] as number) + 1;
-    }
+    this.#possible = requirement.sizes.slice();
+    this.#outcomes = requirement.groupsOf.map(() => UNANSWERED);
     this.#judge();
   }
 
@@ -59,24 +56,46 @@ export class Tally {
     return this.#outcomes[position] === OK;
   }
 
+  /** An answer of this replica would bring the level nearer. */
+  isWanted(position: number): boolean {
+    if (this.isAnswered(position)) return false;
+    for (const group of this.#requirement.groupsOf[position] as readonly number[]) {
+      if ((this.#missing[group] as number) > 0) return true;
+    }
+    return false;
+  }
+
   ok(position: number): TallyState {
     if (this.#outcomes[position] !== UNANSWERED) return this.#state;
     this.#outcomes[position] = OK;
-    const group = this.#requirement.groupOf[position] as number;
-    if (group === NO_GROUP) return this.#state;
+    const groups = this.#requirement.groupsOf[position] as readonly number[];
+    if (groups.length === 0) return this.#state;
     this.#okCount++;
-    this.#missing[group] = (this.#missing[group] as number) - 1;
-    this.#possible[group] = (this.#possible[group] as number) - 1;
+    for (const group of groups) {
+      this.#missing[group] = (this.#missing[group] as number) - 1;
+      this.#possible[group] = (this.#possible[group] as number) - 1;
+    }
     return this.#judge();
   }
 
   failed(position: number): TallyState {
     if (this.#outcomes[position] !== UNANSWERED) return this.#state;
     this.#outcomes[position] = FAILED;
-    const group = this.#requirement.groupOf[position] as number;
-    if (group === NO_GROUP) return this.#state;
-    this.#possible[group] = (this.#possible[group] as number) - 1;
+    for (const group of this.#requirement.groupsOf[position] as readonly number[]) {
+      this.#possible[group] = (this.#possible[group] as number) - 1;
+    }
     return this.#judge();
+  }
+
+  /** A replica that failed is asked again. */
+  reopen(position: number): void {
+    if (this.#outcomes[position] !== FAILED) return;
+    this.#outcomes[position] = UNANSWERED;
+    for (const group of this.#requirement.groupsOf[position] as readonly number[]) {
+      this.#possible[group] = (this.#possible[group] as number) + 1;
+    }
+    if (this.#state === "unreachable") this.#state = "open";
+    this.#judge();
   }
 
   /** A reached level stays reached, whatever fails afterwards. */

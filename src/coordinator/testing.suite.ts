@@ -1,7 +1,8 @@
 /** A few coordinators in one process for tests: hand-driven clock, network and naive engines. */
 import type { FrameSpace } from "../codec/frames.ts";
 import { genesis, commit } from "../layout/commit.ts";
-import type { Layout } from "../layout/layout.ts";
+import { type LayoutHistory, historyOf } from "../layout/history.ts";
+import type { Layout, LayoutMember } from "../layout/layout.ts";
 import type { KeyspaceDefinition } from "../model/admin-api.ts";
 import { type Clock, type Timer, silentLogger } from "../model/deps.ts";
 import type { ReadSink, Receipt, VersionedValue, WriteSink } from "../model/kv-api.ts";
@@ -20,6 +21,7 @@ import type {
   TokenSpan,
 } from "../storage/engine.ts";
 import type { Link } from "../transport/transport.ts";
+import { must } from "../util/assert.ts";
 import { compareHeads } from "../versions/compare.ts";
 import { HybridClock } from "../versions/hybrid-clock.ts";
 import { Coordinator, type CoordinatorOptions } from "./coordinator.ts";
@@ -218,6 +220,8 @@ export interface TestClusterShape {
   /** Datacenter of each member. */
   readonly datacenters: readonly string[];
   readonly replication: KeyspaceDefinition["replication"];
+  /** Indexes of the members of the first layout; default: all. */
+  readonly initial?: readonly number[] | undefined;
 }
 
 /** Members wired to each other; nothing moves before `settle`. */
@@ -230,15 +234,38 @@ export class TestCluster {
   /** links[from][to]: requests of `from`; answers return in `back`. */
   readonly links: TestLink[][];
   readonly #back: TestLink[][];
+  readonly #ids: readonly string[];
 
   constructor(shape: TestClusterShape) {
     const ids = shape.datacenters.map((_, index) => memberId(index));
-    this.layout = layoutOf(shape, ids);
+    this.#ids = ids;
+    this.layout = layoutOf(shape);
     const grid = (): TestLink[][] =>
       ids.map(() => ids.map((id, to) => new TestLink(`m${to}:1`, id)));
     this.links = grid();
     this.#back = grid();
     this.members = ids.map((id, index) => this.#member(id, index));
+    this.useEverywhere(historyOf(this.layout));
+  }
+
+  /** A member goes over to another state of the history. */
+  use(at: number, history: LayoutHistory): void {
+    const { coordinator, peers } = this.members[at] as TestMember;
+    const peerOf = (id: string): Peer => must(peers[this.#ids.indexOf(id)], `the peer of ${id}`);
+    coordinator.useHistory(history, peerOf, peers[at] as Peer);
+  }
+
+  useEverywhere(history: LayoutHistory): void {
+    for (const at of this.members.keys()) this.use(at, history);
+  }
+
+  /** Lets time go by while frames are delivered. */
+  run(byMs: number): void {
+    this.settle();
+    for (let leftMs = byMs; leftMs > 0; leftMs -= 5) {
+      this.clock.advance(Math.min(5, leftMs));
+      this.settle();
+    }
   }
 
   freeze(index: number, isFrozen: boolean): void {
@@ -295,11 +322,10 @@ export class TestCluster {
     };
     const coordinator = new Coordinator(deps, TEST_OPTIONS);
     coordinator.identify(id, 0);
-    const peers = this.layout.members.map((member, to) => {
-      const place = { ...member, memberId: member.id };
+    const peers = this.#ids.map((each, to) => {
+      const place = { memberId: each, address: `m${to}:1`, dc: "", rack: "" };
       return new Peer(place, to === index ? undefined : this.links[index]?.[to]);
     });
-    coordinator.useLayout(this.layout, peers, peers[index] as Peer);
     coordinator.serve();
     return { coordinator, engine, peers, isFrozen: false };
   }
@@ -322,28 +348,52 @@ export class TestCluster {
   }
 }
 
-function memberId(index: number): string {
+export function memberId(index: number): string {
   return `0000000${index}-0000-4000-8000-000000000000`;
 }
 
-function layoutOf(shape: TestClusterShape, ids: readonly string[]): Layout {
-  const step = 2n ** 64n / BigInt(ids.length);
-  const members = ids.map((id, index) => ({
-    id,
+/** The member with this index, with one token of its own. */
+export function testMember(index: number, count: number, dc: string): LayoutMember {
+  const step = 2n ** 64n / BigInt(count);
+  const token = (step * BigInt(index) - 2n ** 63n + 5n).toString();
+  return {
+    id: memberId(index),
     address: `m${index}:1`,
-    dc: shape.datacenters[index] as string,
+    dc,
     rack: "r1",
     weight: 1,
-    tokens: [(step * BigInt(index) - 2n ** 63n + 5n).toString()],
-  }));
+    tokens: [token],
+  };
+}
+
+function layoutOf({ datacenters, replication, initial }: TestClusterShape): Layout {
+  const members = datacenters.map((dc, index) => testMember(index, datacenters.length, dc));
   const base = genesis({
     clusterId: "11111111-1111-4111-8111-111111111111",
     clusterName: "test",
     partitioner: "Murmur3Partitioner",
-    members,
+    members: members.filter((_, index) => initial?.includes(index) ?? true),
   });
-  const definition = keyspaceDefinition("ks", shape.replication);
+  const definition = keyspaceDefinition("ks", replication);
   return commit(base, { kind: "create-keyspace", definition });
+}
+
+/** The next layout, of these members, with this replication of the keyspace "ks". */
+export function nextLayout(
+  layout: Layout,
+  indexes: readonly number[],
+  shape: Pick<TestClusterShape, "datacenters" | "replication">,
+): Layout {
+  const { datacenters, replication } = shape;
+  const content = {
+    members: indexes.map((index) =>
+      testMember(index, datacenters.length, datacenters[index] as string),
+    ),
+    keyspaces: layout.keyspaces.map((keyspace) => ({ ...keyspace, replication })),
+    leavingIds: [],
+    removedIds: [],
+  };
+  return commit(layout, { kind: "plan", content });
 }
 
 /** What came out of one operation. */

@@ -4,10 +4,20 @@
  * The other replicas finish in the background: the operation lives on until all have answered or
  * its time is over. If the level is missed the outcome is *failed* only when no replica can have
  * stored the write; as soon as one has, or may have, it is *unknown*.
+ *
+ * A replica that lives in another layout sends the write back, and gets it again: under the layout
+ * that this member lives in by then, with the version that it had from the beginning, until the time
+ * of the whole write is over. Whoever has stored it holds it, whatever layout it was sent under; so
+ * the acknowledgements that are there count on, and only the others get it once more.
  */
 import {
   FailureReason,
   type FailureReasonCode,
+  FrameError,
+  type LayoutStamp,
+  type Writable,
+  type WriteFrame,
+  decodeWrite,
   encodeWrite,
   writeFrameBytes,
 } from "../codec/frames.ts";
@@ -19,30 +29,46 @@ import type { Version } from "../model/version.ts";
 import type { PutSink } from "../storage/engine.ts";
 import type { CoordinatorContext } from "./context.ts";
 import { type DeadlineQueue, Expiring } from "./deadlines.ts";
+import { LIVES_ELSEWHERE, LayoutRetry, type Retriable, presentPlacement } from "./layout-retry.ts";
 import type { Peer } from "./peer.ts";
 import type { PendingRequest } from "./pending.ts";
 import type { ReplicaPlan } from "./replica-plan.ts";
 import type { Requirement } from "./requirement.ts";
 import { Tally } from "./tally.ts";
 
-export class WriteOperation extends Expiring implements PendingRequest, PutSink, Receipt {
+/** What a write needs once a replica has sent it back. */
+interface Returned {
+  readonly write: WriteFrame;
+  readonly retry: LayoutRetry;
+  /** Replicas that live elsewhere, as far as known. */
+  positions: number[];
+}
+
+export class WriteOperation
+  extends Expiring
+  implements PendingRequest, PutSink, Receipt, Retriable
+{
   readonly #context: CoordinatorContext;
-  readonly #plan: ReplicaPlan;
-  readonly #requirement: Requirement;
-  readonly #tally: Tally;
   readonly #requestId: number;
+  #plan: ReplicaPlan;
+  #requirement: Requirement;
+  #tally: Tally;
+  /** The layout that `#plan` is of. */
+  #layout: LayoutStamp;
   /** Undefined once the caller has its answer. */
   #sink: WriteSink | undefined;
   #version: Version | undefined;
   /** No judgement before every replica was tried: what is sent later would belie it. */
   #isStarting = true;
-  /** Replicas that were sent the write, this member included. */
+  /** Writes that were sent, the one to this member's own store included. */
   #sentCount = 0;
-  /** Of those, the ones that certainly did not store it. */
+  /** Of those, the ones that were certainly not stored. */
   #refusedCount = 0;
   #unansweredCount: number;
+  #isPutPending = false;
   #sizeBytes = 0;
-  #failures: { replica: string; reason: string }[] | undefined;
+  #failures: { position: number; reason: string }[] | undefined;
+  #returned: Returned | undefined;
 
   constructor(
     context: CoordinatorContext,
@@ -55,6 +81,7 @@ export class WriteOperation extends Expiring implements PendingRequest, PutSink,
     this.#plan = plan;
     this.#requirement = requirement;
     this.#tally = new Tally(requirement);
+    this.#layout = context.layout;
     this.#sink = sink;
     this.#unansweredCount = plan.replicas.length;
     this.#requestId = context.pending.add(this);
@@ -75,45 +102,46 @@ export class WriteOperation extends Expiring implements PendingRequest, PutSink,
     const sizeBytes = writeFrameBytes(write);
     this.#sizeBytes = sizeBytes;
     this.#context.inFlightBytes += sizeBytes;
-    let isLocal = false;
-    const { replicas } = this.#plan;
+    const { replicas, selfPosition } = this.#plan;
     for (let position = 0; position < replicas.length; position++) {
-      const peer = replicas[position] as Peer;
-      if (peer.isSelf) isLocal = true;
-      else this.#sendTo(peer, position, { write, durability, sizeBytes });
+      if (position !== selfPosition) this.#sendTo(position, write, durability);
     }
-    if (isLocal) {
-      this.#sentCount++;
-      this.#context.engine.put(write, durability, this);
-    }
+    if (selfPosition >= 0) this.#putLocally(write, durability);
     this.#isStarting = false;
-    if (this.#tally.state === "unreachable") this.#failUnreachable();
+    this.#judge();
   }
 
   answered(peer: Peer): void {
     this.#ok(this.#plan.positionOf(peer));
   }
 
-  refused(peer: Peer, reason: FailureReasonCode, text: string): void {
+  refused(peer: Peer, reason: FailureReasonCode, body: Buffer): void {
     if (reason !== FailureReason.storage) this.#refusedCount++;
-    this.#failed(this.#plan.positionOf(peer), text);
+    const position = this.#plan.positionOf(peer);
+    if (reason !== FailureReason.layoutMismatch) {
+      return this.#failed(position, body.toString("utf8"));
+    }
+    if (body.length !== this.#sizeBytes) return this.#failed(position, LIVES_ELSEWHERE);
+    this.#sentBack(position, body);
   }
 
   disconnected(peer: Peer): void {
-    const position = this.#plan.positionOf(peer);
-    if (position >= 0) this.#failed(position, "disconnected");
+    this.#failed(this.#plan.positionOf(peer), "disconnected");
   }
 
   stored(): void {
-    this.#ok(this.#plan.byProximity[0] as number);
+    this.#isPutPending = false;
+    this.#ok(this.#plan.selfPosition);
   }
 
   putFailed(error: Error): void {
-    this.#failed(this.#plan.byProximity[0] as number, error.message);
+    this.#isPutPending = false;
+    this.#failed(this.#plan.selfPosition, error.message);
   }
 
   override expired(_queue: DeadlineQueue): void {
     this.#leave();
+    if (this.#tally.state === "unreachable") return this.#failUnreachable();
     this.#fail(
       new KvError(
         {
@@ -130,22 +158,117 @@ export class WriteOperation extends Expiring implements PendingRequest, PutSink,
     );
   }
 
-  #sendTo(
-    peer: Peer,
-    position: number,
-    request: { write: CellWrite; durability: Durability; sizeBytes: number },
-  ): void {
+  /** Sends the write to the replicas that have sent it back, or to those of the new layout. */
+  retry(): void {
+    const returned = this.#returned;
+    if (returned === undefined) return;
+    const { write, positions } = returned;
+    returned.positions = [];
+    this.#isStarting = true;
+    if (this.#layout === this.#context.layout) {
+      for (const position of positions) this.#reopen(position);
+      for (const position of positions) this.#sendTo(position, write, write.durability);
+    } else if (!this.#goOver(write)) return;
+    this.#isStarting = false;
+    this.#judge();
+  }
+
+  /** Goes on under the present layout. False if that cannot be. */
+  #goOver(write: WriteFrame): boolean {
+    const { keyspace } = this.#plan;
+    const { consistency } = this.#requirement;
+    let plan: ReplicaPlan;
+    let requirement: Requirement;
+    try {
+      plan = presentPlacement(this.#context, keyspace).plan(write.tokenHi, write.tokenLo);
+      requirement = plan.writeRequirement(consistency);
+    } catch (error) {
+      if (!(error instanceof KvError)) throw error;
+      this.#leave();
+      this.#fail(new KvError(error.detail, this.#outcome()));
+      return false;
+    }
+    const missing = this.#takeOver(plan, requirement);
+    for (const position of missing) {
+      if (position !== plan.selfPosition) this.#sendTo(position, write, write.durability);
+      else if (!this.#isPutPending) this.#putLocally(write, write.durability);
+    }
+    return true;
+  }
+
+  /** Replaces the plan; returns the positions that are not known to hold the write. */
+  #takeOver(plan: ReplicaPlan, requirement: Requirement): number[] {
+    const holds = new Set(
+      [...this.#plan.replicas]
+        .filter((_, position) => this.#tally.isOk(position))
+        .map(({ memberId }) => memberId),
+    );
+    this.#plan = plan;
+    this.#requirement = requirement;
+    this.#tally = new Tally(requirement);
+    this.#layout = this.#context.layout;
+    this.#failures = undefined;
+    const positions = [...plan.replicas.keys()];
+    const isHolder = (position: number): boolean =>
+      holds.has((plan.replicas[position] as Peer).memberId);
+    for (const position of positions.filter(isHolder)) this.#tally.ok(position);
+    const missing = positions.filter((position) => !isHolder(position));
+    this.#unansweredCount = missing.length;
+    if (this.#tally.state === "reached") this.#succeed();
+    if (missing.length === 0) this.#leave();
+    return missing;
+  }
+
+  #sendTo(position: number, write: CellWrite, durability: Durability): void {
+    const peer = this.#plan.replicas[position] as Peer;
     if (!peer.isAlive) return this.#failed(position, "down");
-    const space = peer.reserveRequest(request.sizeBytes, this.#context.deadlines.nowMs);
+    const space = peer.reserveRequest(this.#sizeBytes, this.#context.deadlines.nowMs);
     if (space === undefined) return this.#failed(position, "its queue is full");
     this.#sentCount++;
-    encodeWrite(space, request.write, request.durability, {
-      requestId: this.#requestId,
-      layout: this.#context.layout,
-    });
+    encodeWrite(space, write, durability, { requestId: this.#requestId, layout: this.#layout });
+  }
+
+  #putLocally(write: CellWrite, durability: Durability): void {
+    this.#sentCount++;
+    this.#isPutPending = true;
+    this.#context.engine.put(write, durability, this);
+  }
+
+  #sentBack(position: number, frame: Buffer): void {
+    if (this.#tally.isAnswered(position)) return;
+    this.#returned ??= {
+      write: this.#decode(Buffer.from(frame)),
+      retry: new LayoutRetry(this.#context, this),
+      positions: [],
+    };
+    this.#returned.positions.push(position);
+    this.#returned.retry.wait();
+    this.#noteFailure(position, LIVES_ELSEWHERE);
+  }
+
+  /** Throws FrameError if it is another write than this one. */
+  #decode(frame: Buffer): WriteFrame {
+    const write = {} as Writable<WriteFrame>;
+    decodeWrite(frame, 0, frame.length, write);
+    const isSame =
+      write.timestamp === this.#version?.timestamp && write.writer === this.#version.writer;
+    if (!isSame) throw new FrameError("a replica has sent back another write than it was sent");
+    return write;
+  }
+
+  /** It is asked once more. */
+  #reopen(position: number): void {
+    this.#tally.reopen(position);
+    this.#failures = this.#failures?.filter((failure) => failure.position !== position);
   }
 
   #ok(position: number): void {
+    const positions = this.#returned?.positions;
+    if (positions?.includes(position) === true) {
+      // It has sent back one copy and stored another.
+      positions.splice(positions.indexOf(position), 1);
+      this.#reopen(position);
+    }
     if (this.#tally.isAnswered(position)) return;
     this.#tally.ok(position);
     if (this.#tally.state === "reached") this.#succeed();
@@ -154,11 +277,22 @@ export class WriteOperation extends Expiring implements PendingRequest, PutSink,
 
   #failed(position: number, reason: string): void {
     if (this.#tally.isAnswered(position)) return;
-    const replica = this.#plan.replicas[position]?.address ?? "";
-    (this.#failures ??= []).push({ replica, reason });
-    this.#tally.failed(position);
-    if (this.#tally.state === "unreachable" && !this.#isStarting) this.#failUnreachable();
+    this.#noteFailure(position, reason);
+    this.#judge();
     this.#oneLess();
+  }
+
+  #noteFailure(position: number, reason: string): void {
+    (this.#failures ??= []).push({ position, reason });
+    this.#tally.failed(position);
+  }
+
+  /** While a replica is going to be asked again nothing is lost yet. */
+  #judge(): void {
+    if (this.#isStarting || this.#tally.state !== "unreachable") return;
+    if (this.#returned === undefined || this.#returned.positions.length === 0) {
+      this.#failUnreachable();
+    }
   }
 
   #oneLess(): void {
@@ -169,7 +303,10 @@ export class WriteOperation extends Expiring implements PendingRequest, PutSink,
   #leave(): void {
     this.#context.pending.remove(this.#requestId);
     this.#context.inFlightBytes -= this.#sizeBytes;
+    // The own store may still answer after the deadline: that must not count twice.
+    this.#sizeBytes = 0;
     this.queue?.remove(this);
+    this.#returned?.retry.cancel();
   }
 
   #succeed(): void {
@@ -178,9 +315,13 @@ export class WriteOperation extends Expiring implements PendingRequest, PutSink,
     sink?.written(this);
   }
 
+  #outcome(): "failed" | "unknown" {
+    return this.#refusedCount === this.#sentCount ? "failed" : "unknown";
+  }
+
   #failUnreachable(): void {
     if (this.#sink === undefined) return;
-    const isStoredNowhere = this.#refusedCount === this.#sentCount;
+    const failures = this.#failures ?? [];
     this.#fail(
       new KvError(
         {
@@ -189,9 +330,12 @@ export class WriteOperation extends Expiring implements PendingRequest, PutSink,
           level: this.#requirement.consistency,
           required: this.#requirement.total,
           received: this.#tally.okCount,
-          failures: this.#failures ?? [],
+          failures: failures.map(({ position, reason }) => ({
+            replica: this.#plan.replicas[position]?.address ?? "",
+            reason,
+          })),
         },
-        isStoredNowhere ? "failed" : "unknown",
+        this.#outcome(),
       ),
     );
   }
