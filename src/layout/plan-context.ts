@@ -92,6 +92,7 @@ export function shareBetween(start: bigint, end: bigint): number {
   return width === 0n ? 1 : Number(width) / 2 ** 64;
 }
 
+/** As shareBetween. */
 export function shareOfRange({ startHi, startLo, endHi, endLo }: ReplicaRange): number {
   return shareBetween(tokenFromHalves(startHi, startLo), tokenFromHalves(endHi, endLo));
 }

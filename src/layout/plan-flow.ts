@@ -32,6 +32,7 @@ interface Sum {
   bytes: number;
 }
 
+/** Adds up the duties. */
 export function flowOf(context: PlanContext): PlanFlow {
   const sums = new Map<string, Sum>();
   let comparedCount = 0;

@@ -20,6 +20,7 @@ const UNEVEN_FROM = 1.25;
 /** Less than this is no change of the balance. */
 const UNEVEN_STEP = 0.001;
 
+/** The warnings, the most general ones first. */
 export function warningsOf(context: PlanContext): readonly PlanWarning[] {
   return [
     ...overtaking(context),
@@ -49,7 +50,9 @@ function overtaking({ head, base }: PlanContext): PlanWarning[] {
 function membersDown(context: PlanContext): PlanWarning[] {
   const { head, base, target } = context;
   const ids = [head, base, target].flatMap(({ members }) => members.map(({ id }) => id));
-  const down = ascending([...ids, ...target.leavingIds]).filter(
+  // Layouts between the two are active too; who was only in one of those is leaving.
+  const between = head.version.hash === base.version.hash ? [] : target.leavingIds;
+  const down = ascending([...ids, ...between]).filter(
     (id) => !context.isRemoved(id) && !context.isAlive(id),
   );
   const awaited = awaitedSources(context);

@@ -7,6 +7,7 @@ import type { PlanFlow } from "./plan-flow.ts";
 
 const SIZE_UNITS = ["bytes", "KiB", "MiB", "GiB", "TiB"] as const;
 
+/** One line per staged change, then what members do about them. */
 export function stepsOf(context: PlanContext, flow: PlanFlow): readonly string[] {
   const { target, head } = context;
   const counter = target.version.counter;

@@ -17,6 +17,7 @@ import { stepsOf } from "./plan-words.ts";
 
 export { type KeyspaceDensity, type PlanFacts, type PlanInput } from "./plan-context.ts";
 
+/** The plan for `target`, which the staged changes make of `head`. */
 export function planOf(input: PlanInput): PlanView {
   const context = new PlanContext(input);
   const flow = flowOf(context);

@@ -139,14 +139,17 @@ export function waitingNamed(draft: Draft, name: string, staging: Staging): Wait
   );
 }
 
-/** The id of the member that leaves and has this name, or undefined. */
-export function leavingNamed(draft: Draft, name: string, staging: Staging): string | undefined {
-  const base = staging.facts.base ?? staging.head;
-  const leaving = draft.leavingIds.map((id) => {
-    const entry = [...staging.head.members, ...base.members].find((member) => member.id === id);
-    return { id, address: entry?.address ?? "" };
-  });
-  return onlyNamed(leaving, name, staging)?.id;
+/** The member with this name that is in the ring or leaving it. Throws LayoutError. */
+export function presentOrLeaving(
+  draft: Draft,
+  name: string,
+  staging: Staging,
+): { readonly id: string; readonly address: string; readonly isLeaving: boolean } {
+  const members = draft.members.map(({ id, address }) => ({ id, address, isLeaving: false }));
+  const leaving = leavingMembers(draft, staging).map((one) => ({ ...one, isLeaving: true }));
+  const found = onlyNamed([...members, ...leaving], name, staging);
+  // Whoever is not found among both is not found among the members either, and that tells why.
+  return found ?? { ...memberNamed(draft, name, staging), isLeaving: false };
 }
 
 /** A member as messages name it. */
@@ -191,9 +194,19 @@ function refuseDeparted(draft: Draft, name: string, staging: Staging): void {
       { code: "ID_REMOVED", fields: { id: removed } },
     );
   }
-  const leaving = leavingNamed(draft, name, staging);
+  const leaving = onlyNamed(leavingMembers(draft, staging), name, staging);
   if (leaving === undefined) return;
-  throw refusal(staging, `member ${leaving} is leaving already, and owns nothing any more`);
+  const reason = `member ${nameOf(leaving)} is leaving already, and owns nothing any more`;
+  throw refusal(staging, reason);
+}
+
+/** Those who leave, with the address that a layout still knows. */
+function leavingMembers({ leavingIds }: Draft, { head, facts }: Staging): Named[] {
+  const entries = [...head.members, ...(facts.base ?? head).members];
+  return leavingIds.map((id) => {
+    const entry = entries.find((member) => member.id === id);
+    return { id, address: entry?.address ?? "address unknown" };
+  });
 }
 
 /** The only one with this name, or undefined. Throws LayoutError if there are several. */

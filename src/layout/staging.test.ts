@@ -163,7 +163,10 @@ describe("a member that goes", () => {
     expect([removed.leavingIds, removed.removedIds]).toEqual([[], [one.id]]);
     const alive = { ...facts, aliveIds: new Set([one.id]) };
     expect(refusalOf([{ kind: "remove", member: one.id }], alive, ring).message).toContain(
-      "is handing over what it holds and goes by itself",
+      "is alive: it is handing over what it holds and goes by itself",
+    );
+    expect(refusalOf([{ kind: "leave", member: one.id }], facts, ring).message).toContain(
+      `member ${one.address} (${one.id}) is leaving already`,
     );
   });
 
@@ -204,6 +207,20 @@ describe("a staged replacement", () => {
     const facts = withDown(factsOf(head, { waiting: [heir] }), dead);
     const { members, removedIds } = after([replace], facts);
     expect(members.at(-1)).toMatchObject({ id: heir.id, tokens: dead.tokens, weight: 1 });
+    expect(removedIds).toEqual([dead.id]);
+  });
+
+  it("may also be a join beside the dead one's token, and its removal", () => {
+    const facts = withDown(factsOf(head, { waiting: [waiting(5)] }), dead);
+    const beside = String(BigInt(dead.tokens[0] ?? 0) - 1n);
+    const { members, removedIds } = after(
+      [
+        { kind: "join", member: heir.id, tokens: [beside] },
+        { kind: "remove", member: dead.address },
+      ],
+      facts,
+    );
+    expect(members.at(-1)?.tokens).toEqual([beside]);
     expect(removedIds).toEqual([dead.id]);
   });
 
@@ -377,10 +394,12 @@ describe("whatever is staged", () => {
     return undefined;
   }
 
+  const anyReversible = anyChange.filter((change) => inverse(change) !== undefined);
+
   it("keeps the rules of layouts, or is refused with a reason", () => {
     const counts = { made: 0, refused: 0 };
     fc.assert(
-      fc.property(fc.array(anyChange, { minLength: 1, maxLength: 4 }), fc.nat(), (staged, seed) => {
+      fc.property(fc.array(anyChange, { minLength: 1, maxLength: 3 }), fc.nat(), (staged, seed) => {
         const facts = { ...factsOf(from, { waiting: outside }), rng: new SeededRng(seed) };
         const before = JSON.stringify(from);
         const outcome = outcomeOf(() => applyStaged(from, staged, withDown(facts, dead)));
@@ -406,16 +425,15 @@ describe("whatever is staged", () => {
       }),
       { numRuns: 150 },
     );
-    expect(counts.made).toBeGreaterThan(20);
-    expect(counts.refused).toBeGreaterThan(20);
+    expect(counts.made).toBeGreaterThan(10);
+    expect(counts.refused).toBeGreaterThan(10);
   });
 
   it("is undone by what takes it back, as if it never had been staged", () => {
     let undone = 0;
     fc.assert(
-      fc.property(fc.array(anyChange, { minLength: 1, maxLength: 3 }), (staged) => {
+      fc.property(fc.array(anyReversible, { minLength: 1, maxLength: 3 }), (staged) => {
         const back = staged.flatMap((change) => inverse(change) ?? []).toReversed();
-        if (back.length < staged.length) return;
         const facts = factsOf(from, { waiting: outside });
         const { content } = outcomeOf(() => applyStaged(from, [...staged, ...back], facts));
         if (content === undefined) return;
@@ -424,6 +442,6 @@ describe("whatever is staged", () => {
       }),
       { numRuns: 150 },
     );
-    expect(undone).toBeGreaterThan(20);
+    expect(undone).toBeGreaterThan(10);
   });
 });

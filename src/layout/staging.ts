@@ -30,9 +30,9 @@ import {
   type StagingFacts,
   ascending,
   changeInWords,
-  leavingNamed,
   memberNamed,
   nameOf,
+  presentOrLeaving,
   refusal,
   waitingNamed,
   withMember,
@@ -135,18 +135,16 @@ function left(draft: Draft, change: Change<"leave">, staging: Staging): Draft {
 }
 
 function removed(draft: Draft, change: Change<"remove" | "assassinate">, staging: Staging): Draft {
-  const leaving = leavingNamed(draft, change.member, staging);
-  const id = leaving ?? memberNamed(draft, change.member, staging).id;
-  if (change.kind === "assassinate") return withRemoved(draft, id);
-  if (staging.facts.aliveIds.has(id)) {
-    const remedy =
-      leaving === undefined
-        ? "use decommission"
-        : "it is handing over what it holds and goes by itself";
-    throw refusal(staging, `member ${change.member} is alive: ${remedy}`);
+  const member = presentOrLeaving(draft, change.member, staging);
+  const next = withRemoved(draft, member.id);
+  if (change.kind === "assassinate") return next;
+  if (staging.facts.aliveIds.has(member.id)) {
+    const remedy = member.isLeaving
+      ? "it is handing over what it holds and goes by itself"
+      : "use decommission";
+    throw refusal(staging, `member ${nameOf(member)} is alive: ${remedy}`);
   }
-  const next = withRemoved(draft, id);
-  checkCovered(next, id, staging);
+  checkCovered(next, member.id, staging);
   return next;
 }
 
