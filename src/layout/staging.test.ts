@@ -2,11 +2,13 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { StagedChange } from "../model/topology-api.ts";
 import { SeededRng } from "../util/random.ts";
+import { commit, genesis } from "./commit.ts";
 import { type Layout, LayoutError } from "./layout.ts";
+import { planOf } from "./plan.ts";
 import { factsOf, keyspaceWith, layoutOf, waiting, withDown } from "./planning.suite.ts";
 import { checkContent } from "./rules.ts";
 import { type StagedContent, type StagingFacts, applyStaged } from "./staging.ts";
-import { member, memberId } from "./testing.suite.ts";
+import { keyspace, member, memberId, start } from "./testing.suite.ts";
 
 const step = 2n ** 62n;
 const quarter = (index: number): string[] => [String(BigInt(index) * step - 2n ** 63n + 5n)];
@@ -326,6 +328,22 @@ describe("a staged replication", () => {
       replication: { class: "SimpleStrategy", options: { replication_factor: "1" } },
     };
     expect(refusalOf([other]).code).toBe("UNKNOWN_KEYSPACE");
+  });
+});
+
+describe("what is staged", () => {
+  it("is committed as it is, and planned under the hash of that commit", () => {
+    const founded = genesis(start(...four));
+    const definition = keyspace("k", { replication: keyspaceWith(1, { dc1: "2" }).replication });
+    const ring = commit(founded, { kind: "create-keyspace", definition });
+    const changes: StagedChange[] = [{ kind: "leave", member: memberId(4) }];
+    const facts = factsOf(ring);
+    const content = applyStaged(ring, changes, facts);
+    const target = commit(ring, { kind: "plan", content });
+    expect(target).toMatchObject({ ...content, base: 2, version: { counter: 3 } });
+    const planFacts = { ...facts, densities: new Map(), streamBytesPerSecond: 1 };
+    const plan = planOf({ head: ring, base: ring, target, changes, facts: planFacts });
+    expect(plan).toMatchObject({ hash: target.version.hash, base: ring.version, warnings: [] });
   });
 });
 

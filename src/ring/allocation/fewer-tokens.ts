@@ -1,6 +1,8 @@
 /**
  * Which tokens a member gives up when it is to have fewer: one after the other the one without which
- * the loads of all members, relative to their capacity, lie closest together.
+ * the loads of all members, relative to their capacity, lie closest together. On the way the member
+ * itself should hold so much per token as in the end: else it would first give up its largest ranges,
+ * and be left with the smallest.
  *
  * Greedy, and good enough: what is left is a choice among the member's own tokens, whose gaps differ, so
  * a member with many tokens always has some whose loss comes close to what it should give up.
@@ -30,7 +32,12 @@ export function fewerTokens(request: AllocationRequest, surplus: TokenSurplus): 
   const expendable = new Set(surplus.expendable.filter((token) => kept.has(token)));
   while (kept.size > request.tokenCount) {
     const choice = expendable.size > 0 ? expendable : kept;
-    const token = leastMissed(ring, [...choice], (one) => positionOf(request.space, one));
+    const fairShare = (kept.size - 1) / request.tokenCount;
+    const places = [...choice].map((token) => ({
+      token,
+      position: positionOf(request.space, token),
+    }));
+    const token = leastMissed(ring, places, fairShare);
     ring.removeAt(indexOfLast(ring, positionOf(request.space, token)));
     kept.delete(token);
     expendable.delete(token);
@@ -41,15 +48,14 @@ export function fewerTokens(request: AllocationRequest, surplus: TokenSurplus): 
 /** The token without which the loads are most even. There is at least one. */
 function leastMissed(
   ring: RingLoads,
-  tokens: readonly bigint[],
-  positionOfToken: (token: bigint) => number,
+  places: readonly { readonly token: bigint; readonly position: number }[],
+  fairShare: number,
 ): bigint {
-  let best = tokens[0] ?? 0n;
+  let best = places[0]?.token ?? 0n;
   let bestUnevenness = Infinity;
-  for (const token of tokens) {
-    const position = positionOfToken(token);
+  for (const { token, position } of places) {
     ring.removeAt(indexOfLast(ring, position));
-    const unevenness = unevennessOf(ring);
+    const unevenness = unevennessOf(ring, fairShare);
     ring.insertAt(position, ring.seats.length - 1);
     if (unevenness >= bestUnevenness) continue;
     best = token;
@@ -66,9 +72,11 @@ function indexOfLast(ring: RingLoads, position: number): number {
   return index;
 }
 
-function unevennessOf(ring: RingLoads): number {
+/** @param fairShare - how many times its fair load the last seat should have. */
+function unevennessOf(ring: RingLoads, fairShare: number): number {
   return ring.seats.reduce((sum, { weight }, seat) => {
-    const excess = (ring.loads[seat] ?? 0) / weight - ring.mean;
+    const wanted = seat === ring.seats.length - 1 ? ring.mean * fairShare : ring.mean;
+    const excess = (ring.loads[seat] ?? 0) / weight - wanted;
     return sum + excess * excess;
   }, 0);
 }
