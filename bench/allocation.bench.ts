@@ -1,6 +1,8 @@
 /**
  * The balanced allocator against Cassandra's, in one run: rings grown member by member, the spread of
- * load per weight (largest minus smallest, relative to the mean) at each size, RF 3.
+ * load per weight (largest minus smallest, relative to the mean) at each size, RF 3; and the least
+ * spread that any choice of tokens for the last member could have given (`addition-bound.ts`). A row is
+ * MISSED if the spread is neither a quarter below Cassandra's nor within a tenth of the least.
  *
  *   npx tsx bench/allocation.bench.ts           a small part of the table
  *   npx tsx bench/allocation.bench.ts large     all of it
@@ -9,11 +11,11 @@
  * Parts: growth (one rack), racks (2 to 5), weights (1:2:4), removals (a quarter of the members removed at random,
  * then as many added), rebalance (existing tokens may move), speed (one member to 1000 x 16 tokens).
  */
+import { leastSpread } from "../src/ring/allocation/addition-bound.ts";
 import { allocateBalanced } from "../src/ring/allocation/balanced.ts";
 import { allocateCassandra } from "../src/ring/allocation/cassandra.ts";
 import type { AllocationRequest, RingMember } from "../src/ring/allocation/allocation.ts";
 import { growRing, relativeLoads, spreadOf } from "../src/ring/allocation/growth.ts";
-import { smallestSpread } from "../src/ring/allocation/lower-bound.ts";
 import { rebalanceTokens } from "../src/ring/allocation/rebalance.ts";
 import { MURMUR3_SPACE } from "../src/ring/allocation/token-space.ts";
 import { SeededRng, shuffled } from "../src/util/random.ts";
@@ -74,7 +76,8 @@ function row(
 ): void {
   const mine = spreadOf(ours, RF);
   const their = theirs === undefined ? undefined : spreadOf(theirs, RF);
-  const bound = smallestSpread(ours, RF);
+  // What the last addition could have reached at best; nothing was added by a removal.
+  const least = part === "removed" ? 0 : leastSpread(ours, RF, mine);
   console.log(
     part.padEnd(10),
     String(tokensPerWeight).padStart(3),
@@ -82,8 +85,10 @@ function row(
     (their === undefined ? "refused" : their.toFixed(4)).padStart(8),
     mine.toFixed(4).padStart(8),
     (their === undefined ? "-" : (mine / their).toFixed(2)).padStart(6),
-    bound.toFixed(4).padStart(8),
+    least.toFixed(4).padStart(8),
+    (least === 0 ? "-" : (mine / least).toFixed(2)).padStart(6),
     extremes(ours),
+    their !== undefined && mine > 0.75 * their && mine > 1.1 * least ? "MISSED" : "",
   );
 }
 
@@ -172,5 +177,5 @@ const PARTS: Record<string, () => void> = {
   speed: speedRow,
 };
 
-console.log("ring       tok size  Cassandra  ours  ratio   bound  ours max/min");
+console.log("ring       tok size  Cassandra  ours  ratio    least  ratio  ours max/min");
 for (const [name, run] of Object.entries(PARTS)) if (parts?.includes(name) ?? true) run();

@@ -52,6 +52,8 @@ export class RingLoads {
   /** After `effectsOf`: who loses, and how much, for each range taken whole. */
   readonly losers: Int32Array;
   readonly losses: Float64Array;
+  /** After `effectsOf`: which range that is, by the index of the token that ends it. */
+  readonly ranges: Int32Array;
   effectCount = 0;
   /** After `effectsOf`: who loses the part of the cut range; below NOBODY if nothing changes. */
   partLoser: number = NOBODY;
@@ -88,6 +90,7 @@ export class RingLoads {
     this.loads = new Float64Array(seats.length);
     this.losers = new Int32Array(capacity);
     this.losses = new Float64Array(capacity);
+    this.ranges = new Int32Array(capacity);
     this.#repeats = Math.max(0, rf - racks.size);
     this.#rackOf = Int32Array.from(seats, ({ rack }) => rack);
     this.#positions = new Float64Array(capacity);
@@ -265,6 +268,7 @@ export class RingLoads {
   #addEffect(loser: number, range: number): void {
     this.losers[this.effectCount] = loser;
     this.losses[this.effectCount] = this.sizeAt(range);
+    this.ranges[this.effectCount] = range;
     this.effectCount++;
   }
 
