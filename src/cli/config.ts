@@ -81,6 +81,8 @@ function fromText({ kind }: OptionRow, text: string): unknown {
     case "duration":
     case "size":
       return /^-?\d+(?:\.\d+)?$/.test(text.trim()) ? Number(text) : text;
+    case "boolean":
+      return /^(?:true|false)$/.test(text.trim()) ? text.trim() === "true" : text;
     case "list":
       return text.trim() === "" ? [] : text.split(",").map((item) => item.trim());
     case "text":

@@ -22,6 +22,7 @@ import {
   dutiesOf,
   headOf,
   historyOf,
+  mayTakeOver,
   readLayoutOf,
   rootOf,
 } from "./history.ts";
@@ -180,14 +181,11 @@ class Play {
     if (actor.history !== undefined) {
       const present = other.history;
       if (present === undefined) this.#use(other, actor.history);
-      else if (this.#isPeer(present, actor.id)) this.#use(other, adopt(present, actor.history));
+      else if (mayTakeOver(present, actor.history, actor.id)) {
+        this.#use(other, adopt(present, actor.history));
+      }
     }
     this.#use(other, other.history);
-  }
-
-  #isPeer(history: LayoutHistory, id: string): boolean {
-    if (headOf(history).removedIds.includes(id)) return false;
-    return history.layouts.some(({ members }) => members.some((one) => one.id === id));
   }
 
   #use(actor: Player, history: LayoutHistory | undefined): void {
@@ -239,7 +237,7 @@ class Play {
 
   #write(actor: Player): void {
     const { history } = actor;
-    if (history === undefined) return;
+    if (history === undefined || isRemoved(history, actor.id)) return;
     const layouts = this.plant.writesHeadOnly === true ? [headOf(history)] : history.layouts;
     const at = randomBelow(this.rng, POINTS);
     const write = ++this.lastWrite;
@@ -259,7 +257,7 @@ class Play {
 
   #read(actor: Player): void {
     const { history } = actor;
-    if (history === undefined) return;
+    if (history === undefined || isRemoved(history, actor.id)) return;
     const layout = readLayoutOf(history);
     if (!layout.members.some(({ id }) => id === actor.id)) return;
     const at = randomBelow(this.rng, POINTS);
@@ -280,6 +278,11 @@ class Play {
     if (this.plant.acceptsOldWrites === true) return true;
     return headOf(history).version.hash === head.version.hash;
   }
+}
+
+/** Nobody waits for a removed member, so it serves no more as soon as it knows. */
+function isRemoved(history: LayoutHistory, id: string): boolean {
+  return headOf(history).removedIds.includes(id);
 }
 
 /** True if what the removed ones hold is held by others as well, as far as a quorum knows. */

@@ -106,16 +106,37 @@ export function activeMembers({ layouts }: LayoutHistory): readonly LayoutMember
   return [...members.values()];
 }
 
-/** Ids of everybody whose facts count. */
+/** Ids of everybody who has to live in the head. */
 export function requiredIds(history: LayoutHistory): ReadonlySet<string> {
-  const removed = new Set(headOf(history).removedIds);
-  const ids = activeMembers(history).map(({ id }) => id);
-  return new Set(ids.filter((id) => !removed.has(id)));
+  return new Set(membersBut(history, headOf(history).removedIds));
+}
+
+function membersBut(history: LayoutHistory, removedIds: readonly string[]): readonly string[] {
+  const removed = new Set(removedIds);
+  return activeMembers(history)
+    .map(({ id }) => id)
+    .filter((id) => !removed.has(id));
 }
 
 /** Puts a layout that was made from the head on top. */
 export function append(history: LayoutHistory, head: Layout): LayoutHistory {
   return { ...history, layouts: [...history.layouts, head] };
+}
+
+/**
+ * True if a history may be taken over from the member that sent it. What continues our head may come
+ * from anybody. A fork only comes from who was in the ring where it parts from ours: to seal a layout
+ * all those are waited for, so none of them can bring a fork of it afterwards; others could still have
+ * one from a member that was removed while it was cut off.
+ */
+export function mayTakeOver(history: LayoutHistory, other: LayoutHistory, from: string): boolean {
+  const head = headOf(other).version;
+  if (continues(head, headOf(history).version)) return true;
+  if (headOf(history).removedIds.includes(from)) return false;
+  const common = history.layouts.filter(({ version }) => continues(head, version));
+  // Nothing in common: we were away for so long that everybody has stopped to wait for us.
+  if (common.length === 0) return true;
+  return common.some(({ members }) => members.some(({ id }) => id === from));
 }
 
 /**
@@ -139,24 +160,34 @@ export function adopt(history: LayoutHistory, other: LayoutHistory): LayoutHisto
   return { layouts, reads: Math.max(history.reads, theirFloor.version.counter) };
 }
 
-/** True if everybody is known to live in this layout or in one made from it. */
+/** True if no fork can take the place of this layout any more. */
 export function isSealed(history: LayoutHistory, layout: Layout, facts: FactsOf): boolean {
-  return missingAcks(history, layout, facts).length === 0;
+  return layout.version.counter <= (newestSealed(history, facts)?.version.counter ?? 0);
 }
 
-/** Ids of those that are not known to live in the layout or in one made from it. */
+/**
+ * Ids of those that are not known to live in the layout or in one made from it.
+ *
+ * A member that is removed counts as long as not everybody knows that it is: whoever does not know it
+ * yet may still follow it to a fork. So a layout excuses only those that it removes itself, and the
+ * layouts before it are sealed together with it.
+ */
 export function missingAcks(
   history: LayoutHistory,
   layout: Layout,
   facts: FactsOf,
 ): readonly string[] {
   const head = headOf(history).version;
-  return [...requiredIds(history)].filter((id) => {
+  return membersBut(history, layout.removedIds).filter((id) => {
     const ack = facts(id)?.ack;
     // An ack that the head does not contain is of a fork, or of a layout still unknown here.
     if (ack === undefined || !continues(head, ack)) return true;
     return ack.counter < layout.version.counter;
   });
+}
+
+function newestSealed(history: LayoutHistory, facts: FactsOf): Layout | undefined {
+  return history.layouts.findLast((layout) => missingAcks(history, layout, facts).length === 0);
 }
 
 /** Ids of those that gain something in the layout and have not got it yet. */
@@ -174,23 +205,24 @@ export function missingSyncs(
   });
 }
 
-/** The counter of the newest layout that everybody is known to live in; the floor at least. */
+/** The counter of the newest layout that everybody is known to live in. */
 export function rootOf(history: LayoutHistory, facts: FactsOf): number {
-  const sealed = history.layouts.findLast((layout) => isSealed(history, layout, facts));
-  return Math.max(sealed?.version.counter ?? 0, history.reads);
+  return Math.max(newestSealed(history, facts)?.version.counter ?? 0, history.reads);
 }
 
 /** Goes on as far as the facts allow: reads from a newer layout, forgets older ones. */
 export function advance(history: LayoutHistory, known: Knowledge): LayoutHistory {
   const { facts } = known;
+  const sealed = newestSealed(history, facts);
+  if (sealed === undefined) return history;
   const next = history.layouts.findLast(
     (layout) =>
       layout.version.counter > history.reads &&
-      isSealed(history, layout, facts) &&
+      layout.version.counter <= sealed.version.counter &&
       missingSyncs(history, layout, known).length === 0,
   );
   const reads = next?.version.counter ?? history.reads;
-  const floor = Math.min(reads, floorFor({ ...history, reads }, facts));
+  const floor = Math.min(reads, floorFor({ ...history, reads }, sealed, facts));
   const layouts = history.layouts.filter(({ version }) => version.counter >= floor);
   if (reads === history.reads && layouts.length === history.layouts.length) return history;
   return { layouts, reads };
@@ -209,11 +241,11 @@ export function dutiesOf(
 }
 
 /** The counter below which nobody needs a layout any more, as far as known. */
-function floorFor(history: LayoutHistory, facts: FactsOf): number {
+function floorFor(history: LayoutHistory, sealed: Layout, facts: FactsOf): number {
   const present = must(history.layouts[0], "a history has a floor").version.counter;
   const head = headOf(history).version;
   let floor = history.reads;
-  for (const id of requiredIds(history)) {
+  for (const id of membersBut(history, sealed.removedIds)) {
     const { ack, reads } = facts(id) ?? {};
     // Who has a head that is unknown here may fetch data relative to a layout that would be forgotten.
     if (ack === undefined || !continues(head, ack) || reads === undefined) return present;

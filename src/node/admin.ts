@@ -2,9 +2,10 @@
 import type { Coordinator } from "../coordinator/coordinator.ts";
 import type { GossipMember } from "../gossip/gossip-io.ts";
 import type { LayoutIntent } from "../layout/intents.ts";
+import { type LayoutHistory, activeMembers, headOf, readLayoutOf } from "../layout/history.ts";
 import {
   type Layout,
-  type LayoutError,
+  LayoutError,
   type LayoutKeyspace,
   type LayoutMember,
   datacentersOf,
@@ -23,27 +24,42 @@ import type {
   RingView,
   StatusView,
 } from "../model/admin-api.ts";
-import type { Clock } from "../model/deps.ts";
+import type { Clock, Logger } from "../model/deps.ts";
 import { KvError } from "../model/kv-error.ts";
+import type {
+  CommitView,
+  NetstatsView,
+  PlanView,
+  StagedChange,
+  TaskView,
+  TopologyView,
+} from "../model/topology-api.ts";
 import { effectiveOwnership, primaryOwnership } from "../placement/ownership.ts";
 import { ReplicationError, expandReplication } from "../placement/strategy.ts";
 import { formatToken, parseToken } from "../ring/token.ts";
+import type { Disk } from "../storage/disk.ts";
 import type { StorageEngine } from "../storage/engine.ts";
 import { must } from "../util/assert.ts";
 import { dissenters } from "./agreement.ts";
 import type { GossipShell } from "./gossip-shell.ts";
+import { densitiesOf } from "./held-data.ts";
 import type { Identity } from "./identity.ts";
 import type { LayoutKeeper } from "./layout-keeper.ts";
 import type { HostFacts } from "./member.ts";
 import type { PeerDirectory } from "./peer-directory.ts";
+import type { RingWork } from "./ring-work.ts";
+import { TopologyAdmin } from "./topology-admin.ts";
 
 const AGREEMENT_TIMEOUT_MS = 10_000;
 
 export interface AdminDeps {
   readonly clock: Clock;
+  readonly logger: Logger;
+  readonly disk: Disk;
   readonly engine: StorageEngine;
   readonly coordinator: Coordinator;
   readonly keeper: LayoutKeeper;
+  readonly work: RingWork;
 }
 
 export interface AdminOptions {
@@ -53,6 +69,7 @@ export interface AdminOptions {
   readonly weight: number;
   readonly snitch: string;
   readonly releaseVersion: string;
+  readonly streamBytesPerSecond: number;
   readonly host: HostFacts;
 }
 
@@ -68,6 +85,8 @@ export class Admin implements AdminApi {
   readonly #deps: AdminDeps;
   readonly #options: AdminOptions;
   readonly #startedMs: number;
+  readonly #topology: TopologyAdmin;
+  #isDrained = false;
   #running: AdminRunning | undefined;
   /** Called when gossip brought something new. */
   #waiters: (() => void)[] = [];
@@ -76,20 +95,32 @@ export class Admin implements AdminApi {
     this.#deps = deps;
     this.#options = options;
     this.#startedMs = deps.clock.monotonicMs();
+    this.#topology = new TopologyAdmin(
+      {
+        ...deps,
+        members: () => this.#running?.gossip.members() ?? [],
+        news: () => this.#gossipNews(),
+        densities: () => this.#densities(),
+      },
+      options,
+    );
   }
 
+  /** Takes up what was staged in an earlier run. Throws DocumentError. */
   useRunning(running: AdminRunning): void {
     this.#running = running;
+    this.#topology.load();
   }
 
   gossipChanged(): void {
+    this.#topology.review();
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const waiter of waiters) waiter();
   }
 
   status(keyspace?: string): StatusView {
-    const layout = this.#layout();
+    const layout = this.#shownLayout();
     const shown = this.#keyspaceToShow(layout, keyspace);
     return {
       clusterName: layout.clusterName,
@@ -103,7 +134,7 @@ export class Admin implements AdminApi {
   }
 
   ring(keyspace?: string): RingView {
-    const tokens = this.#layout().members.flatMap(({ id, tokens: owned }) =>
+    const tokens = this.#shownLayout().members.flatMap(({ id, tokens: owned }) =>
       owned.map((token) => ({ token, memberId: id })),
     );
     tokens.sort((left, right) => (parseToken(left.token) < parseToken(right.token) ? -1 : 1));
@@ -111,8 +142,8 @@ export class Admin implements AdminApi {
   }
 
   describeRing(keyspace: string): readonly RangeView[] {
-    const { members } = this.#layout();
-    const { ranges } = this.#deps.coordinator.placement(keyspace);
+    const { ranges, readLayout } = this.#deps.coordinator.placement(keyspace);
+    const { members } = readLayout;
     return ranges.map(({ startHi, startLo, endHi, endLo, replicas }) => ({
       startToken: formatToken(startHi, startLo),
       endToken: formatToken(endHi, endLo),
@@ -122,7 +153,7 @@ export class Admin implements AdminApi {
 
   endpoints(keyspace: string, key: Uint8Array): EndpointsView {
     const { hi, lo, plan } = this.#deps.coordinator.locate(keyspace, key);
-    const members = this.#members(this.#layout());
+    const members = this.#members(this.#shownLayout());
     const replicas = plan.replicas.map(({ memberId }) =>
       must(
         members.find(({ id }) => id === memberId),
@@ -147,7 +178,7 @@ export class Admin implements AdminApi {
   info(): InfoView {
     const { engine, clock } = this.#deps;
     const { host, releaseVersion } = this.#options;
-    const layout = this.#layout();
+    const layout = this.#shownLayout();
     const stats = engine.stats();
     const member = this.#members(layout).find(({ isSelf }) => isSelf);
     return {
@@ -174,7 +205,7 @@ export class Admin implements AdminApi {
   }
 
   keyspaces(): readonly KeyspaceView[] {
-    return (this.#deps.keeper.layout?.keyspaces ?? [])
+    return [...(this.#deps.keeper.head?.keyspaces ?? [])]
       .toSorted((left, right) => left.index - right.index)
       .map(keyspaceView);
   }
@@ -189,17 +220,89 @@ export class Admin implements AdminApi {
       this.#deps.keeper.giveUp(wish);
       throw asKvError(obstacle, definition);
     }
-    await this.#deps.keeper.saved();
     await this.#agreement("the keyspace is created, but not everybody has confirmed it");
     const created = this.#layout().keyspaces.find(({ name }) => name === definition.name);
     return keyspaceView(must(created, "a wanted keyspace is in the layout"));
   }
 
-  /** Resolves when all live members have the present layout and are in it. */
+  topology(): TopologyView {
+    return this.#topology.topology();
+  }
+
+  stage(change: StagedChange): Promise<readonly StagedChange[]> {
+    return this.#topology.stage(change);
+  }
+
+  unstage(): Promise<void> {
+    return this.#topology.unstage();
+  }
+
+  async plan(): Promise<PlanView> {
+    return this.#topology.plan();
+  }
+
+  commit(planHash: string): Promise<CommitView> {
+    return this.#topology.commit(planHash);
+  }
+
+  revert(): Promise<CommitView> {
+    return this.#topology.revert();
+  }
+
+  tasks(): readonly TaskView[] {
+    return this.#deps.work.tasks.list();
+  }
+
+  controlTask(id: string, action: "pause" | "resume" | "cancel"): Promise<TaskView> {
+    return this.#deps.work.tasks.control(id, action);
+  }
+
+  netstats(): NetstatsView {
+    return this.#deps.work.netstats(this.#mode());
+  }
+
+  cleanup(): Promise<{ readonly cells: number; readonly bytes: number }> {
+    return this.#deps.work.cleanup();
+  }
+
+  async rebuild(sourceDc?: string): Promise<TaskView> {
+    this.#history();
+    return this.#deps.work.rebuild(sourceDc);
+  }
+
+  async drain(): Promise<void> {
+    const { coordinator, engine } = this.#deps;
+    this.#isDrained = true;
+    coordinator.refuseBecause("it is drained");
+    await coordinator.drained();
+    await engine.sync();
+    const status = { name: "STATUS", value: "DRAINED", isUrgent: true };
+    this.#running?.gossip.input({ kind: "set-state", ...status });
+  }
+
+  #mode(): NetstatsView["mode"] {
+    const { history } = this.#deps.keeper;
+    const id = this.#running?.identity.memberId;
+    if (history === undefined || id === undefined) return "STARTING";
+    if (this.#isDrained) return "DRAINED";
+    const isIn = ({ members }: Layout): boolean => members.some((one) => one.id === id);
+    if (isIn(headOf(history))) return isIn(readLayoutOf(history)) ? "NORMAL" : "JOINING";
+    if (history.layouts.some(isIn)) return "LEAVING";
+    const { leavingIds, removedIds } = headOf(history);
+    return [...leavingIds, ...removedIds].includes(id) ? "LEFT" : "STARTING";
+  }
+
+  #densities(): ReturnType<typeof densitiesOf> {
+    const { memberId } = must(this.#running, "a member with layouts runs").identity;
+    return densitiesOf(readLayoutOf(this.#history()), memberId, this.#deps.engine);
+  }
+
+  /** Resolves when what is wanted is in use here, and all live members have the newest layout. */
   async #agreement(wanted: string): Promise<void> {
+    await this.#deps.keeper.saved();
     const deadlineMs = this.#deps.clock.monotonicMs() + AGREEMENT_TIMEOUT_MS;
     for (;;) {
-      const others = dissenters(this.#layout(), this.#running?.gossip.members() ?? []);
+      const others = dissenters(this.#history(), this.#running?.gossip.members() ?? []);
       if (others.length === 0) return;
       if (this.#deps.clock.monotonicMs() >= deadlineMs) {
         const reason = `${wanted}: ${others.join(", ")} live in another layout`;
@@ -220,10 +323,23 @@ export class Admin implements AdminApi {
   }
 
   /** Throws KvError while this member has no layout. */
-  #layout(): Layout {
-    const { layout } = this.#deps.keeper;
-    if (layout !== undefined && this.#running !== undefined) return layout;
+  #history(): LayoutHistory {
+    const { history } = this.#deps.keeper;
+    if (history !== undefined && this.#running !== undefined) return history;
     throw new KvError({ code: "NOT_READY", reason: "it is not in a ring yet" });
+  }
+
+  /** The newest layout. */
+  #layout(): Layout {
+    return headOf(this.#history());
+  }
+
+  /** What people are shown: the newest layout, and who is still to leave. */
+  #shownLayout(): Layout {
+    const history = this.#history();
+    const head = headOf(history);
+    const members = activeMembers(history).toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    return { ...head, members: members.filter(({ id }) => !head.removedIds.includes(id)) };
   }
 
   #members(layout: Layout): MemberView[] {
@@ -254,7 +370,7 @@ export class Admin implements AdminApi {
       weight: member.weight,
       isUp: isSelf || (this.#running?.peers.get(member.id)?.isAlive ?? false),
       isSelf,
-      state: stateOf(gossip),
+      state: stateOf(this.#history(), member, gossip),
       loadBytes: Number.isNaN(loadBytes) ? undefined : loadBytes,
       tokens: member.tokens,
       ownership,
@@ -273,17 +389,29 @@ export class Admin implements AdminApi {
     return isUniform ? first : undefined;
   }
 
-  #effective(layout: Layout, { name }: LayoutKeyspace): Record<string, number> | undefined {
+  /** Of the layout that is read from: what is held now, not what will be. */
+  #effective(shown: Layout, { name }: LayoutKeyspace): Record<string, number> | undefined {
     if (this.#deps.coordinator.refusal !== undefined) return undefined;
-    const shares = effectiveOwnership(this.#deps.coordinator.placement(name).table);
-    return Object.fromEntries(layout.members.map(({ id }, index) => [id, shares[index] ?? 0]));
+    const { table, readLayout } = this.#deps.coordinator.placement(name);
+    const shares = effectiveOwnership(table);
+    const held = readLayout.members.map(({ id }, index) => [id, shares[index] ?? 0] as const);
+    const none = shown.members.map(({ id }) => [id, 0] as const);
+    return Object.fromEntries([...none, ...held]);
   }
 }
 
-function stateOf(gossip: GossipMember | undefined): MemberState {
-  const status = gossip?.states["STATUS"]?.value ?? "NORMAL";
-  const states: readonly MemberState[] = ["NORMAL", "LEAVING", "JOINING", "MOVING"];
-  return states.find((state) => state === status) ?? "NORMAL";
+function stateOf(
+  history: LayoutHistory,
+  { id }: LayoutMember,
+  gossip: GossipMember | undefined,
+): MemberState {
+  const entryIn = ({ members }: Layout): LayoutMember | undefined =>
+    members.find((member) => member.id === id);
+  const [now, next] = [entryIn(readLayoutOf(history)), entryIn(headOf(history))];
+  if (next === undefined) return "LEAVING";
+  if (now === undefined) return "JOINING";
+  if (now.tokens.join() !== next.tokens.join()) return "MOVING";
+  return gossip?.states["STATUS"]?.value === "DRAINED" ? "DRAINED" : "NORMAL";
 }
 
 function keyspaceView(keyspace: LayoutKeyspace): KeyspaceView {
@@ -314,8 +442,8 @@ function withExpandedReplication(
   }
 }
 
-function asKvError(error: LayoutError, definition: KeyspaceDefinition): KvError {
-  if (error.code === "KEYSPACE_EXISTS") {
+function asKvError(error: Error, definition: KeyspaceDefinition): KvError {
+  if (error instanceof LayoutError && error.code === "KEYSPACE_EXISTS") {
     return new KvError({ code: "KEYSPACE_EXISTS", keyspace: definition.name });
   }
   return new KvError({

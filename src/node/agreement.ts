@@ -1,37 +1,51 @@
 /**
- * Whether the members agree on the layout.
+ * Who among the live members does not live in the newest layout yet.
  *
- * Layouts are committed without consensus: a member that has committed its own place may lose it to
- * a fork that somebody else committed at the same time. Therefore a new member is not in the ring
- * before every member of its layout has that same layout. Whoever had a layout keeps its members
- * when a fork wins (layout-keeper.ts), so from then on nobody can commit one without the new member:
- * take any two members; the one that was confirmed later was confirmed by the other one, too.
+ * Only for answering people: "everybody knows it". Nothing that has to be safe depends on who seems
+ * to be alive; that is what history.ts counts, over all members.
  */
 import type { GossipMember } from "../gossip/gossip-io.ts";
-import type { Layout } from "../layout/layout.ts";
-import { compareLayoutVersions } from "../model/layout-version.ts";
+import { type LayoutHistory, headOf, requiredIds } from "../layout/history.ts";
+import { type LayoutVersion, continues } from "../model/layout-version.ts";
 
-/**
- * The addresses of live members that have another layout, or believe to be in the ring and are not
- * in this one. Who is still joining does not count: it will find out by itself.
- */
-export function dissenters(layout: Layout, members: readonly GossipMember[]): readonly string[] {
+/** The addresses of live members that have another layout than the head. */
+export function dissenters(
+  history: LayoutHistory,
+  members: readonly GossipMember[],
+): readonly string[] {
+  const head = headOf(history).version;
+  const required = requiredIds(history);
   return members
-    .filter(({ isSelf, isAlive }) => isAlive && !isSelf)
-    .filter((member) => !agrees(layout, member))
+    .filter(({ id, isAlive, isSelf }) => isAlive && !isSelf && required.has(id))
+    .filter(({ layout }) => layout === undefined || !continues(layout, head))
     .map(({ address }) => address);
 }
 
-/** The addresses of members of the layout that are not known to be alive. */
-export function unheard(layout: Layout, members: readonly GossipMember[]): readonly string[] {
-  const heard = new Set(
-    members.filter(({ isSelf, isAlive }) => isSelf || isAlive).map(({ id }) => id),
-  );
-  return layout.members.filter(({ id }) => !heard.has(id)).map(({ address }) => address);
+/** Addresses of members, alive or not, that have not confirmed a version or one made from it. */
+export function unconfirmed(
+  history: LayoutHistory,
+  version: LayoutVersion,
+  members: readonly GossipMember[],
+): readonly { readonly id: string; readonly isAlive: boolean }[] {
+  const byId = new Map(members.map((member) => [member.id, member]));
+  return [...requiredIds(history)]
+    .map((id) => ({ id, member: byId.get(id) }))
+    .filter(({ member }) => member?.layout === undefined || !continues(member.layout, version))
+    .map(({ id, member }) => ({ id, isAlive: member?.isAlive === true }));
 }
 
-function agrees(layout: Layout, member: GossipMember): boolean {
-  const isInside = layout.members.some(({ id }) => id === member.id);
-  if (!isInside) return member.states["STATUS"]?.value !== "NORMAL";
-  return member.layout !== undefined && compareLayoutVersions(member.layout, layout.version) === 0;
+/**
+ * True if this member is the one to commit what is nobody's own wish: the sponsor, if it is a live member
+ * of the head, otherwise the live member with the least id.
+ */
+export function isCommitter(
+  history: LayoutHistory,
+  members: readonly GossipMember[],
+  { selfId, sponsor }: { readonly selfId: string; readonly sponsor?: string | undefined },
+): boolean {
+  const alive = new Set(
+    members.filter(({ isAlive, isSelf }) => isAlive || isSelf).map(({ id }) => id),
+  );
+  const able = headOf(history).members.filter(({ id }) => alive.has(id));
+  return (able.find(({ id }) => id === sponsor) ?? able[0])?.id === selfId;
 }

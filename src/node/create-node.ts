@@ -187,6 +187,7 @@ function memberOptions(
     keyBytesMax: options.limits.keyBytes,
     valueBytesMax: options.limits.valueBytes,
     inFlightBytesMax: options.limits.inFlightBytes,
+    streamBytesPerSecond: options.streamThroughputBytes,
     snitch: SNITCH_NAMES[options.snitch.kind],
     releaseVersion: RELEASE_VERSION,
     host: {

@@ -59,6 +59,10 @@ export class GossipShell {
     return this.#deps.gossiper.members();
   }
 
+  member(memberId: string): GossipMember | undefined {
+    return this.#deps.gossiper.member(memberId);
+  }
+
   phi(memberId: string): number | undefined {
     return this.#deps.gossiper.phi(memberId, this.#deps.clock.monotonicMs());
   }

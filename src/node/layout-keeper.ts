@@ -1,89 +1,168 @@
 /**
- * The layout that a member lives in: takes over newer ones, commits what this member wants of it,
- * and keeps it on disk.
+ * The layouts that a member lives in: takes over newer ones, commits what is wanted of them, goes on
+ * as far as the others allow, and keeps it all on disk.
  *
- * Layouts only go forward: a layout that loses against the present one is ignored, from wherever it
- * comes. Each one taken over is looked through for this member's own intents, and what got lost in a
+ * Nothing is used before it is on stable storage. What a member tells the others - this is my head,
+ * I have synced, I read from this one - must still hold after a power loss, because they act on it.
+ * So there are two histories: the one in use, and the one on its way to the disk.
+ *
+ * Histories only go forward: one that loses against the present one is ignored, from wherever it
+ * comes. Each one taken over is looked through for this member's own wishes, and what got lost in a
  * fork is committed again on top (layout/intents.ts).
  */
-import { type Genesis, genesis, resolve } from "../layout/commit.ts";
-import { decodeLayout, encodeLayout } from "../layout/encoding.ts";
+import {
+  type CommitGround,
+  type Genesis,
+  type PlannedContent,
+  commit,
+  genesis,
+} from "../layout/commit.ts";
+import { decodeHistory, encodeHistory } from "../layout/history-encoding.ts";
+import {
+  type DutiesOf,
+  DutyMemo,
+  type FactsOf,
+  type LayoutHistory,
+  type MemberFacts,
+  type VersionMark,
+  adopt,
+  advance,
+  append,
+  headOf,
+  historyOf,
+  mayTakeOver,
+  readLayoutOf,
+  rootOf,
+} from "../layout/history.ts";
 import { type LayoutIntent, applyIntents } from "../layout/intents.ts";
-import { type Layout, type LayoutError, datacentersOf } from "../layout/layout.ts";
+import { type Layout, LayoutError, datacentersOf } from "../layout/layout.ts";
 import type { LayoutRules } from "../layout/rules.ts";
 import type { Clock, Logger, Timer } from "../model/deps.ts";
 import { parseReplication } from "../placement/strategy.ts";
 import type { Disk } from "../storage/disk.ts";
+import { InvariantError, must } from "../util/assert.ts";
+import { asInteger, asOptional, asRecord, asText } from "../util/untrusted.ts";
 import { loadDocument, saveDocument } from "./documents.ts";
 
 const DOCUMENT = "layout.json";
-/** Until the layout is written again after the disk was full. */
+/** Until the history is written again after the disk was full. */
 const RETRY_MS = 1000;
 
 export interface LayoutKeeperDeps {
   readonly clock: Clock;
   readonly disk: Disk;
   readonly logger: Logger;
-  /** The layout is another one now. */
-  readonly onChange: (layout: Layout) => void;
+  /** What the others have told about themselves. */
+  readonly factsOf: FactsOf;
+  /** The history in use, or what this member has synced, is another one now. */
+  readonly onChange: () => void;
 }
 
 /**
- * Something that a member wants of the layout, made anew for each layout that it is committed on: a
- * place in the ring is chosen among the members that are there.
+ * Something that is wanted of the layout, made anew for each layout that it is committed on: a place
+ * in the ring is chosen among the members that are there.
  */
 export type Wish = (base: Layout) => LayoutIntent;
 
+/** What has to survive the process. */
+interface Kept {
+  readonly history: LayoutHistory;
+  readonly synced: VersionMark | undefined;
+}
+
 export class LayoutKeeper {
   readonly #deps: LayoutKeeperDeps;
+  readonly #memo = new DutyMemo();
   readonly #wishes: Wish[] = [];
-  #layout: Layout | undefined;
-  #obstacles = new Map<Wish, LayoutError>();
-  #saved: Promise<void> = Promise.resolve();
+  /** Whose commits these are; a member that is not in the head commits nothing. */
+  #memberId: string | undefined;
+  /** On disk, and in use. */
+  #kept: Kept | undefined;
+  /** The newest; on its way to the disk if it is another one. */
+  #next: Kept | undefined;
+  #obstacles = new Map<Wish, Error>();
+  #saving: Promise<void> | undefined;
   #retry: Timer | undefined;
+  #isStopped = false;
 
   constructor(deps: LayoutKeeperDeps) {
     this.#deps = deps;
   }
 
-  get layout(): Layout | undefined {
-    return this.#layout;
+  get history(): LayoutHistory | undefined {
+    return this.#kept?.history;
   }
 
-  /** Takes up the layout of the last run, if there is one. Throws DocumentError. */
-  load(): void {
+  /** The newest layout in use. */
+  get head(): Layout | undefined {
+    return this.#kept === undefined ? undefined : headOf(this.#kept.history);
+  }
+
+  get duties(): DutiesOf {
+    return this.#memo.duties;
+  }
+
+  /** What this member tells about itself. */
+  get facts(): MemberFacts {
+    if (this.#kept === undefined) return { ack: undefined, synced: undefined, reads: undefined };
+    const { history, synced } = this.#kept;
+    return { ack: headOf(history).version, synced, reads: readLayoutOf(history).version };
+  }
+
+  /** Everybody's facts, this member's own included. */
+  readonly factsOf: FactsOf = (id) => (id === this.#memberId ? this.facts : this.#deps.factsOf(id));
+
+  /** Takes up the history of the last run, if there is one. Throws DocumentError. */
+  load(memberId: string): void {
+    this.#memberId = memberId;
     const document = loadDocument(this.#deps.disk, DOCUMENT);
-    if (document !== undefined) this.#become(decodeLayout(document));
+    if (document === undefined) return;
+    const record = asRecord(document, DOCUMENT);
+    const synced = asOptional(record["synced"], `${DOCUMENT}.synced`, parseMark);
+    this.#kept = { history: decodeHistory(record["history"]), synced };
+    this.#next = this.#kept;
   }
 
   /** Founds the ring. */
   found(start: Genesis): void {
-    this.#become(genesis(start, this.#rules()));
+    this.#become({ history: historyOf(genesis(start, this.#rules())), synced: undefined });
   }
 
-  /** Takes over a layout from another member if it wins. Throws if it cannot be one of this ring. */
-  offer(payload: unknown): void {
-    const offered = decodeLayout(payload);
-    const present = this.#layout;
-    const winner = present === undefined ? offered : resolve(present, offered);
-    if (winner === present) return;
-    this.#become(present === undefined ? winner : this.#withMembersOf(present, winner));
+  /** Takes over a history from another member if it wins. Throws if it cannot be one of this ring. */
+  offer(payload: unknown, from: string): void {
+    const offered = decodeHistory(payload);
+    const present = this.#next;
+    if (present === undefined) return this.#become({ history: offered, synced: undefined });
+    const [ours, theirs] = [headOf(present.history), headOf(offered)];
+    if (ours.clusterId !== theirs.clusterId) {
+      throw new LayoutError(
+        "OTHER_CLUSTER",
+        `cluster '${ours.clusterName}' (${ours.clusterId}) and cluster '${theirs.clusterName}' ` +
+          `(${theirs.clusterId}) were founded separately and cannot become one`,
+        { clusterId: ours.clusterId, otherClusterId: theirs.clusterId },
+      );
+    }
+    if (!mayTakeOver(present.history, offered, from)) return;
+    this.#become({ ...present, history: adopt(present.history, offered) });
   }
 
-  /**
-   * The winner of a fork, with the members that only the loser had. They were told that they are in
-   * the ring by whoever had that layout, this member among them, so they have to stay; everybody who
-   * had it adds the same members and gets the same layout. (Members never leave in this version.)
-   */
-  #withMembersOf(loser: Layout, winner: Layout): Layout {
-    const joins = loser.members.map((member): LayoutIntent => ({ kind: "join", member }));
-    return applyIntents(winner, joins, this.#rules(winner)).layout ?? winner;
+  /** Others have told something new about themselves. */
+  learn(): void {
+    if (this.#next === undefined) return;
+    this.#become(this.#next);
+  }
+
+  /** This member holds everything that the layout gives it, on stable storage. */
+  markSynced(layout: Layout): void {
+    const present = must(this.#next, "a member that syncs has layouts");
+    const { counter, hash } = layout.version;
+    this.#become({ ...present, synced: { counter, hash } });
   }
 
   /** Wants something of the layout from now on. */
   want(wish: Wish): void {
     this.#wishes.push(wish);
-    if (this.#layout !== undefined) this.#become(this.#layout);
+    this.learn();
   }
 
   /** Wants it no longer; what was committed stays. */
@@ -93,70 +172,138 @@ export class LayoutKeeper {
   }
 
   /** Why a wish cannot be had in the present layout; undefined if it can. */
-  obstacle(wish: Wish): LayoutError | undefined {
+  obstacle(wish: Wish): Error | undefined {
     return this.#obstacles.get(wish);
   }
 
+  /** Commits once what can be had of the wishes; returns the reasons of the others. */
+  propose(wishes: readonly Wish[]): ReadonlyMap<Wish, Error> {
+    const present = this.#next;
+    if (present === undefined) return new Map();
+    const { history, obstacles } = this.#fulfilled(present.history, wishes);
+    this.#become({ ...present, history });
+    return obstacles;
+  }
+
+  /** The layout that a plan makes of the head, without committing it. Throws LayoutError. */
+  preview(content: PlannedContent): Layout {
+    const { history } = must(this.#next, "a member that plans has layouts");
+    const head = headOf(history);
+    return commit(head, { kind: "plan", content }, this.#rules(), this.#ground(history));
+  }
+
+  /** Commits a layout made by `preview`, if the head is still the one that it was made of. */
+  commit(layout: Layout): boolean {
+    const present = must(this.#next, "a member that commits has layouts");
+    if (headOf(present.history).version.hash !== layout.parent) return false;
+    this.#become({ ...present, history: append(present.history, layout) });
+    return true;
+  }
+
   encoded(): unknown {
-    return this.#layout === undefined ? undefined : encodeLayout(this.#layout);
+    return this.#kept === undefined ? undefined : encodeHistory(this.#kept.history);
   }
 
-  /** Resolves when the present layout is on stable storage, or an attempt to get it there failed. */
-  saved(): Promise<void> {
-    return this.#saved;
+  /** Resolves when what is known now is in use, or an attempt to write it has failed. */
+  async saved(): Promise<void> {
+    while (this.#saving !== undefined) await this.#saving;
   }
 
-  stop(): Promise<void> {
+  async stop(): Promise<void> {
+    this.#isStopped = true;
     this.#retry?.cancel();
-    return this.#saved;
+    await this.#saving;
   }
 
-  #become(base: Layout): void {
-    const next = this.#fulfilled(base);
-    if (next === this.#layout) return;
-    this.#layout = next;
-    this.#deps.logger.info("layout.changed", {
-      counter: next.version.counter,
-      hash: next.version.hash,
-      members: next.members.length,
-      keyspaces: next.keyspaces.length,
-    });
-    this.#save(next);
-    this.#deps.onChange(next);
+  #become(wanted: Kept): void {
+    const advanced = advance(wanted.history, { facts: this.factsOf, duties: this.duties });
+    const { history, obstacles } = this.#fulfilled(advanced, this.#wishes);
+    this.#obstacles = new Map(obstacles);
+    const present = this.#next;
+    if (present?.history === history && present.synced === wanted.synced) return;
+    this.#next = { history, synced: wanted.synced };
+    this.#save();
   }
 
-  /** The layout with every wish in it that can be had. */
-  #fulfilled(base: Layout): Layout {
-    this.#obstacles = new Map();
-    let layout = base;
-    for (const wish of this.#wishes) {
-      const { layout: next, impossible } = applyIntents(
-        layout,
-        [wish(layout)],
-        this.#rules(layout),
-      );
-      const [obstacle] = impossible;
-      if (obstacle !== undefined) this.#obstacles.set(wish, obstacle.error);
-      layout = next ?? layout;
+  /** The history with a layout on top that holds what can be had of the wishes. */
+  #fulfilled(
+    history: LayoutHistory,
+    wishes: readonly Wish[],
+  ): { history: LayoutHistory; obstacles: ReadonlyMap<Wish, Error> } {
+    const obstacles = new Map<Wish, Error>();
+    const head = headOf(history);
+    if (!head.members.some(({ id }) => id === this.#memberId)) return { history, obstacles };
+    let layout = head;
+    for (const wish of wishes) {
+      try {
+        const applied = applyIntents(layout, [wish(layout)], this.#rules(), this.#ground(history));
+        const [obstacle] = applied.impossible;
+        if (obstacle !== undefined) obstacles.set(wish, obstacle.error);
+        layout = applied.layout ?? layout;
+      } catch (error) {
+        if (error instanceof InvariantError) throw error;
+        obstacles.set(wish, error as Error);
+      }
     }
-    return layout;
+    return { history: layout === head ? history : append(history, layout), obstacles };
   }
 
-  #save(layout: Layout): void {
-    this.#saved = this.#saved
-      .then(() => (layout === this.#layout ? this.#write(layout) : undefined))
-      .catch((error: unknown) => {
-        this.#deps.logger.error("layout.not-saved", { error: String(error), retryMs: RETRY_MS });
-        this.#retry = this.#deps.clock.setTimer(RETRY_MS, () => this.#save(layout));
+  #ground(history: LayoutHistory): CommitGround {
+    return { base: history.reads, root: rootOf(history, this.factsOf) };
+  }
+
+  #save(): void {
+    if (this.#isStopped) return;
+    this.#saving ??= this.#write().finally(() => {
+      this.#saving = undefined;
+      if (this.#next !== this.#kept && this.#retry === undefined) this.#save();
+    });
+  }
+
+  async #write(): Promise<void> {
+    const kept = must(this.#next, "there is something to write");
+    try {
+      const document = { history: encodeHistory(kept.history), synced: kept.synced };
+      await saveDocument(this.#deps.disk, DOCUMENT, document);
+    } catch (error) {
+      this.#deps.logger.error("layout.not-saved", { error: String(error), retryMs: RETRY_MS });
+      this.#retry = this.#deps.clock.setTimer(RETRY_MS, () => {
+        this.#retry = undefined;
+        this.#save();
       });
+      return;
+    }
+    if (this.#isStopped) return;
+    this.#use(kept);
   }
 
-  #write(layout: Layout): Promise<void> {
-    return saveDocument(this.#deps.disk, DOCUMENT, encodeLayout(layout));
+  #use(kept: Kept): void {
+    this.#kept = kept;
+    const head = headOf(kept.history);
+    this.#deps.logger.debug("layout.changed", {
+      counter: head.version.counter,
+      hash: head.version.hash,
+      active: kept.history.layouts.length,
+      reads: kept.history.reads,
+      members: head.members.length,
+      keyspaces: head.keyspaces.length,
+    });
+    this.#deps.onChange();
+    // What this member tells now may be what it was waiting for itself.
+    this.learn();
   }
 
-  #rules(layout: Layout | undefined = this.#layout): LayoutRules {
-    const datacenters = layout === undefined ? [] : datacentersOf(layout);
+  #rules(): LayoutRules {
+    const datacenters = this.#next === undefined ? [] : datacentersOf(headOf(this.#next.history));
     return { checkReplication: (replication) => void parseReplication(replication, datacenters) };
   }
+}
+
+function parseMark(data: unknown, path: string): VersionMark {
+  const record = asRecord(data, path);
+  const counter = asInteger(record["counter"], `${path}.counter`, {
+    min: 1,
+    max: Number.MAX_SAFE_INTEGER,
+  });
+  return { counter, hash: asText(record["hash"], `${path}.hash`, 32) };
 }

@@ -9,8 +9,8 @@ import { Coordinator, type KeyHasher } from "../coordinator/coordinator.ts";
 import { FrameType } from "../codec/frames.ts";
 import type { GossipEffect } from "../gossip/gossip-io.ts";
 import { Gossiper } from "../gossip/gossip.ts";
-import type { LayoutIntent } from "../layout/intents.ts";
-import type { Layout, LayoutMember } from "../layout/layout.ts";
+import { type LayoutHistory, activeMembers, headOf, readLayoutOf } from "../layout/history.ts";
+import type { LayoutMember } from "../layout/layout.ts";
 import type { AdminApi } from "../model/admin-api.ts";
 import type { Clock, Logger, Rng, Timer } from "../model/deps.ts";
 import type { KvApi } from "../model/kv-api.ts";
@@ -22,17 +22,18 @@ import { InvariantError, must } from "../util/assert.ts";
 import { randomUuid } from "../util/random.ts";
 import { HybridClock } from "../versions/hybrid-clock.ts";
 import { Admin } from "./admin.ts";
-import { dissenters, unheard } from "./agreement.ts";
+import { dissenters } from "./agreement.ts";
+import { gossipedFacts, spreadFacts } from "./gossiped-facts.ts";
 import { GossipShell } from "./gossip-shell.ts";
 import { type Identity, keepGeneration, takeIdentity } from "./identity.ts";
+import { JOIN, formatJoinRequest, refusalOf } from "./join-requests.ts";
 import { LayoutKeeper } from "./layout-keeper.ts";
 import { PeerDirectory } from "./peer-directory.ts";
+import { RingWork } from "./ring-work.ts";
 import { type TokenChoice, chooseTokens } from "./token-choice.ts";
 
 export const PARTITIONER = "Murmur3Partitioner";
 const LOAD_INTERVAL_MS = 5000;
-/** How long a new member waits to hear of every other one: some may be down. */
-const GRACE_MS = 10_000;
 
 export interface MemberDeps {
   readonly clock: Clock;
@@ -61,6 +62,10 @@ export interface MemberOptions extends TokenChoice {
   readonly inFlightBytesMax: number;
   readonly snitch: string;
   readonly releaseVersion: string;
+  /** False: it does not ask to be taken into a ring, but waits for an operator to plan it. */
+  readonly autoBootstrap: boolean;
+  /** Bytes per second that this member fetches at most when the ring changes. */
+  readonly streamBytesPerSecond: number;
   /** What only the process around the member knows of itself. */
   readonly host: HostFacts;
 }
@@ -93,16 +98,14 @@ export class Member {
   readonly #hybridClock: HybridClock;
   readonly #coordinator: Coordinator;
   readonly #keeper: LayoutKeeper;
+  readonly #work: RingWork;
   readonly #admin: Admin;
   #running: Running | undefined;
   #loadTimer: Timer | undefined;
-  #graceTimer: Timer | undefined;
   #stopped: Promise<void> | undefined;
   #fail: (error: Error) => void = () => {};
   #joined: () => void = () => {};
   #isGossiping = false;
-  /** It was not in the layout that it found when it started, and others have yet to confirm it. */
-  #isNew = false;
   #isJoined = false;
   #frontEnds: FrontEndAddresses = {};
 
@@ -118,19 +121,24 @@ export class Member {
         hybridClock: this.#hybridClock,
         hasher: new Murmur3() satisfies KeyHasher,
         onLayoutMismatch: (link) => this.#exchangeLayouts(link),
+        serveStream: (keyspaceId, body) => this.#work.serveStream(keyspaceId, body),
       },
       options,
     );
-    this.#keeper = new LayoutKeeper({ ...deps, onChange: (layout) => this.#useLayout(layout) });
-    this.#admin = new Admin(
-      {
-        clock: deps.clock,
-        engine: this.#engine,
-        coordinator: this.#coordinator,
-        keeper: this.#keeper,
-      },
-      options,
-    );
+    this.#keeper = new LayoutKeeper({
+      ...deps,
+      factsOf: (id) => gossipedFacts(this.#running?.gossip.member(id)),
+      onChange: () => this.#useHistory(),
+    });
+    const shared = {
+      ...deps,
+      engine: this.#engine,
+      hybridClock: this.#hybridClock,
+      coordinator: this.#coordinator,
+      keeper: this.#keeper,
+    };
+    this.#work = new RingWork(shared, options);
+    this.#admin = new Admin({ ...shared, work: this.#work }, options);
   }
 
   get kv(): KvApi {
@@ -167,13 +175,13 @@ export class Member {
     this.#frontEnds = frontEnds;
     try {
       await this.#engine.open();
-      this.#keeper.load();
       const running = await this.#connect();
       this.#running = running;
+      this.#keeper.load(running.identity.memberId);
+      this.#work.useRunning(running);
       this.#admin.useRunning(running);
       this.#introduce(running);
       await ready;
-      await this.#keeper.saved();
     } catch (error) {
       await this.stop();
       throw error;
@@ -191,8 +199,8 @@ export class Member {
     this.#fail(new Error("the member was stopped before it was in the ring"));
     this.#coordinator.refuseBecause("it is stopping");
     this.#loadTimer?.cancel();
-    this.#graceTimer?.cancel();
     this.#running?.gossip.stop();
+    await this.#work.stop();
     await this.#running?.transport.stop();
     this.#running = undefined;
     this.#coordinator.stop();
@@ -244,7 +252,7 @@ export class Member {
     for (const [name, value] of Object.entries(states)) {
       gossip.input({ kind: "set-state", name, value });
     }
-    if (this.#keeper.layout !== undefined) this.#useLayout(this.#keeper.layout);
+    this.#useHistory();
     gossip.start();
     this.#announceLoad();
   }
@@ -289,6 +297,8 @@ export class Member {
         break;
       default:
     }
+    this.#keeper.learn();
+    this.#work.review();
     this.#checkJoined();
     this.#admin.gossipChanged();
   }
@@ -305,7 +315,7 @@ export class Member {
 
   #takeOver(payload: unknown, from: string): void {
     try {
-      this.#keeper.offer(payload);
+      this.#keeper.offer(payload, from);
     } catch (error) {
       this.#deps.logger.error("layout.refused", { from, error: String(error) });
       if (!this.#isJoined) this.#fail(error as Error);
@@ -330,94 +340,112 @@ export class Member {
   }
 
   #found(): void {
+    const { identity, address } = must(this.#running, "the member runs");
+    const { dc, rack, weight, clusterName } = this.#options;
+    const joining = { id: identity.memberId, dc, rack, weight };
+    const chosen = chooseTokens(this.#options, joining, undefined, this.#deps.rng);
+    const tokens = chosen.map(String);
+    const founder: LayoutMember = { ...joining, address, ...this.#frontEnds, tokens };
     this.#keeper.found({
       clusterId: randomUuid(this.#deps.rng),
-      clusterName: this.#options.clusterName,
+      clusterName,
       partitioner: PARTITIONER,
-      members: [this.#entry(undefined)],
+      members: [founder],
     });
   }
 
-  /** Wants to be in the ring from now on; a member that was in it before keeps its tokens. */
+  /** Asks to be in the ring; a member that was in it before keeps its tokens. */
   #join(): void {
-    const { identity, address } = must(this.#running, "gossip runs only while the member does");
-    this.#isNew =
-      this.#keeper.layout !== undefined && entryOf(this.#keeper.layout, identity) === undefined;
-    this.#graceTimer = this.#deps.clock.setTimer(GRACE_MS, () => this.#stopWaitingForTheDead());
-    this.#keeper.want(this.#place);
+    const { identity, address, gossip } = must(this.#running, "the member runs");
+    const { dc, rack, weight, numTokens, allocator, initialToken, autoBootstrap } = this.#options;
+    const id = identity.memberId;
+    const place = { id, address, ...this.#frontEnds, dc, rack, weight };
+    const sponsor = gossip.members().find(({ isAlive, isSelf }) => isAlive && !isSelf)?.id ?? "";
+    const choice = { numTokens, allocator, initialToken };
+    const request = { ...place, ...choice, isAutomatic: autoBootstrap, sponsor };
+    const value = formatJoinRequest(request);
+    gossip.input({ kind: "set-state", name: JOIN, value, isUrgent: true });
+    if (autoBootstrap && this.#options.seeds.slice(1).includes(address)) {
+      this.#deps.logger.warn("member.own-seed", { address });
+    }
     const addresses = { address, ...this.#frontEnds };
-    this.#keeper.want(() => ({ kind: "addresses", id: identity.memberId, addresses }));
+    this.#keeper.want(() => ({ kind: "addresses", id, addresses }));
     this.#checkJoined();
   }
 
-  #stopWaitingForTheDead(): void {
-    this.#isNew = false;
-    this.#checkJoined();
-  }
-
-  /** The wish to be in the ring, with tokens chosen for the layout that it is committed on. */
-  readonly #place = (base: Layout): LayoutIntent => {
-    const { identity } = must(this.#running, "the member runs");
-    return { kind: "join", member: entryOf(base, identity) ?? this.#entry(base) };
-  };
-
-  #entry(base: Layout | undefined): LayoutMember {
-    const { identity, address } = must(this.#running, "the member runs");
-    const { dc, rack, weight } = this.#options;
-    const joining = { id: identity.memberId, dc, rack, weight };
-    const chosen = chooseTokens(this.#options, joining, base, this.#deps.rng);
-    return { ...joining, address, ...this.#frontEnds, tokens: chosen.map(String) };
-  }
-
-  #useLayout(layout: Layout): void {
+  #useHistory(): void {
     const running = this.#running;
-    if (running === undefined) return;
-    running.peers.useLayout(layout);
-    this.#coordinator.useLayout(layout, running.peers.peers, running.peers.self);
-    const { version, clusterId, members, removedIds } = layout;
+    const { history } = this.#keeper;
+    if (running === undefined || history === undefined) return;
+    const { peers, gossip } = running;
+    peers.useHistory(history);
+    this.#coordinator.useHistory(history, (id) => peers.of(id), peers.self);
+    const { version, clusterId, removedIds } = headOf(history);
     const payload = this.#keeper.encoded();
-    running.gossip.input({
-      kind: "layout",
-      layout: { ...version, payload, clusterId, members, removedIds },
-    });
+    const members = activeMembers(history);
+    const layout = { ...version, payload, clusterId, members, removedIds };
+    gossip.input({ kind: "layout", layout });
+    spreadFacts(gossip, this.#keeper.facts);
+    this.#work.review();
     this.#checkJoined();
+    this.#admin.gossipChanged();
   }
 
   /**
-   * The start is over when gossip runs, the layout holds this member as it is configured, and the
-   * live members agree on that layout.
+   * The start is over when gossip runs, this member is in the layout that is read from, as it is
+   * configured, and the live members agree on the newest layout.
    */
   #checkJoined(): void {
-    const { layout } = this.#keeper;
-    if (this.#running === undefined || layout === undefined) return;
+    const { history } = this.#keeper;
+    if (this.#running === undefined || history === undefined) return;
     const { gossip, identity } = this.#running;
-    const entry = entryOf(layout, identity);
-    if (entry === undefined) return this.#checkObstacle();
+    if (this.#isOut(history, identity.memberId)) return;
+    const entry = readLayoutOf(history).members.find(({ id }) => id === identity.memberId);
+    if (entry === undefined) return this.#checkRefusal();
     if (!this.#isGossiping || this.#isJoined) return;
+    const present = headOf(history).members.find(({ id }) => id === entry.id) ?? entry;
     const { dc, rack, weight } = this.#options;
-    if (entry.dc !== dc || entry.rack !== rack || entry.weight !== weight) {
-      const ring = `dc ${entry.dc}, rack ${entry.rack}, weight ${entry.weight}`;
+    if (present.dc !== dc || present.rack !== rack || present.weight !== weight) {
+      const ring = `dc ${present.dc}, rack ${present.rack}, weight ${present.weight}`;
       const own = `dc ${dc}, rack ${rack}, weight ${weight}`;
-      this.#fail(new Error(`in the ring this member has ${ring}, in its configuration ${own}`));
+      const reason = `in the ring this member has ${ring}, in its configuration ${own}`;
+      this.#fail(new Error(`${reason}; change the ring first: dynaring plan --help`));
       return;
     }
-    const members = gossip.members();
-    if (this.#isNew && unheard(layout, members).length > 0) return;
-    if (dissenters(layout, members).length > 0) return;
+    if (dissenters(history, gossip.members()).length > 0) return;
     this.#isJoined = true;
     gossip.input({ kind: "set-state", name: "TOKENS", value: entry.tokens.join(",") });
     gossip.input({ kind: "set-state", name: "STATUS", value: "NORMAL" });
+    gossip.input({ kind: "set-state", name: JOIN, value: "" });
     this.#joined();
   }
 
-  /** Not in the ring, and not to be had in it: a start ends with that, a member stops to serve. */
-  #checkObstacle(): void {
-    const obstacle = this.#keeper.obstacle(this.#place);
-    if (obstacle === undefined) return;
-    this.#fail(obstacle);
-    if (!this.#isJoined) return;
-    this.#deps.logger.error("member.place-lost", { reason: obstacle.message });
-    this.#coordinator.refuseBecause(`it has lost its place in the ring: ${obstacle.message}`);
+  /** True if this member has left the ring, or was removed from it. */
+  #isOut(history: LayoutHistory, id: string): boolean {
+    const { leavingIds, removedIds } = headOf(history);
+    const isActive = activeMembers(history).some((member) => member.id === id);
+    const isRemoved = removedIds.includes(id);
+    if (!isRemoved && (isActive || !leavingIds.includes(id))) return false;
+    const reason = isRemoved
+      ? `this member (${id}) was removed from the ring and never comes back; ` +
+        "start it with an empty data directory to join as a new one"
+      : "this member has left the ring";
+    this.#coordinator.refuseBecause(reason);
+    this.#fail(new Error(reason));
+    this.#running?.gossip.input({
+      kind: "set-state",
+      name: "STATUS",
+      value: "LEFT",
+      isUrgent: true,
+    });
+    return true;
+  }
+
+  /** Not in the ring yet: a start ends when the ring does not take it in. */
+  #checkRefusal(): void {
+    const { gossip, identity } = must(this.#running, "the member runs");
+    const reason = refusalOf(gossip.members(), identity.memberId);
+    if (reason !== undefined) this.#fail(new Error(`the ring does not take it in: ${reason}`));
   }
 
   /** A peer lives in another layout: a round of gossip with it settles which one wins. */
@@ -430,8 +458,4 @@ export class Member {
     this.#running?.gossip.input({ kind: "set-state", name: "LOAD", value });
     this.#loadTimer = this.#deps.clock.setTimer(LOAD_INTERVAL_MS, () => this.#announceLoad());
   }
-}
-
-function entryOf(layout: Layout, { memberId }: Identity): LayoutMember | undefined {
-  return layout.members.find(({ id }) => id === memberId);
 }

@@ -66,6 +66,10 @@ export interface NodeOptions {
   /** Decimal tokens; empty: the allocator chooses. */
   readonly initialToken: readonly string[];
   readonly allocator: Allocator;
+  /** False: a new member waits outside until an operator plans it in. */
+  readonly autoBootstrap: boolean;
+  /** Bytes per second that are fetched at most when the ring changes. */
+  readonly streamThroughputBytes: number;
   readonly engine: EngineName;
   /** Of keyspaces created without one. */
   readonly durability: Durability;
@@ -99,6 +103,7 @@ export type OptionKind =
   | "duration"
   | "size"
   | "choice"
+  | "boolean"
   | "list"
   | "section";
 
@@ -162,6 +167,11 @@ function choice<const T extends readonly [string, ...string[]]>(values: T) {
     registry.add(schema, { kind: "choice", expected, description });
     return schema;
   };
+}
+
+function flag(defaultValue: boolean, description: string): z.ZodDefault<z.ZodBoolean> {
+  const meta: OptionMeta = { kind: "boolean", expected: "true or false", description };
+  return z.boolean().default(defaultValue).register(registry, meta);
 }
 
 function list(item: z.ZodString, expected: string, description: string) {
@@ -294,6 +304,18 @@ export const nodeOptionsSchema: z.ZodObject & z.ZodType<NodeOptions> = z.strictO
     "How the positions are chosen when joining: balanced evens out the load over members, racks and " +
       "weights, cassandra is bit for bit Cassandra's allocator (and refuses 2 racks at 3 replicas), " +
       "random draws them uniformly. The first two assume 3 replicas per datacenter.",
+  ),
+  autoBootstrap: flag(
+    true,
+    "Whether a new member asks the ring to take it in. With false it waits outside until an operator " +
+      "takes it in with a plan, alone or many at once: dynaring plan --join. Either way it serves " +
+      "only when it has fetched what it shall hold; Cassandra's false, which joins without data, " +
+      "does not exist.",
+  ),
+  streamThroughputBytes: size(64 * KIB, 64 * GIB)(
+    16 * MIB,
+    "Bytes per second that this member fetches at most when the ring changes. Raised: changes are over " +
+      "sooner. Lowered: less is taken from the operations of clients.",
   ),
   engine: choice(ENGINES)(
     "log",

@@ -1,42 +1,58 @@
-/** The members of the present layout as peers: one object per member and address, kept over changes. */
+/** The members of all active layouts as peers: one object per member and address, kept over changes. */
 import { Peer, type PeerPlace } from "../coordinator/peer.ts";
-import type { Layout, LayoutMember } from "../layout/layout.ts";
-import type { Transport } from "../transport/transport.ts";
+import { type LayoutHistory, activeMembers, headOf } from "../layout/history.ts";
+import type { LayoutMember } from "../layout/layout.ts";
+import type { Link, Transport } from "../transport/transport.ts";
+import { must } from "../util/assert.ts";
+
+/** Nobody listens to a member that was removed. */
+const NO_LINK: Link = { address: "", memberId: undefined, isUp: false, reserve: () => undefined };
 
 export class PeerDirectory {
   readonly #transport: Transport;
   /** This member, also while it is not in the layout. */
   readonly self: Peer;
-  #peers: readonly Peer[] = [];
+  #peers: ReadonlyMap<string, Peer> = new Map();
 
   constructor(transport: Transport, self: PeerPlace) {
     this.#transport = transport;
     this.self = new Peer(self, undefined);
   }
 
-  /** In the order of the layout's members. */
-  get peers(): readonly Peer[] {
-    return this.#peers;
-  }
-
   get(memberId: string): Peer | undefined {
-    return this.#peers.find((peer) => peer.memberId === memberId);
+    return this.#peers.get(memberId);
   }
 
-  useLayout(layout: Layout): void {
+  /** The peer of a member of any active layout. */
+  of(memberId: string): Peer {
+    return must(this.#peers.get(memberId), "each member of an active layout has a peer");
+  }
+
+  useHistory(history: LayoutHistory): void {
     const before = this.#peers;
-    this.#peers = layout.members.map((member) => this.#peerFor(member));
-    for (const peer of before) {
-      const isGone = !this.#peers.some(({ address }) => address === peer.address);
-      if (isGone && !peer.isSelf) this.#transport.forget(peer.address);
+    const removed = new Set(headOf(history).removedIds);
+    const members = activeMembers(history);
+    const addresses = new Set(
+      members.filter(({ id }) => !removed.has(id)).map((one) => one.address),
+    );
+    for (const { link, memberId } of before.values()) {
+      if (link === undefined || link === NO_LINK) continue;
+      // Another member may have come to the address of a removed one.
+      if (removed.has(memberId) || !addresses.has(link.address)) {
+        this.#transport.forget(link.address);
+      }
     }
+    this.#peers = new Map(members.map((one) => [one.id, this.#peerFor(one, removed)]));
   }
 
-  #peerFor(member: LayoutMember): Peer {
+  #peerFor(member: LayoutMember, removed: ReadonlySet<string>): Peer {
     if (member.id === this.self.memberId) return this.self;
     const known = this.get(member.id);
-    if (known !== undefined && isSamePlace(known, member)) return known;
+    const isRemoved = removed.has(member.id);
+    const isKept = known !== undefined && (known.link === NO_LINK) === isRemoved;
+    if (isKept && isSamePlace(known, member)) return known;
     const place = { ...member, memberId: member.id };
+    if (isRemoved) return new Peer(place, NO_LINK);
     return new Peer(place, this.#transport.linkTo(member.address, member.id));
   }
 }

@@ -254,6 +254,8 @@ function memberOptions(place: MachinePlace, options: SimulationOptions): MemberO
     valueBytesMax: 4096,
     inFlightBytesMax: options.inFlightBytesMax,
     snitch: "simulated",
+    autoBootstrap: true,
+    streamBytesPerSecond: 16 << 20,
     releaseVersion: "0.0.0",
     host: {
       nodeVersion: "simulated",

@@ -1,0 +1,85 @@
+/** Which part of the ring a member holds, and how much data that says the ring has. */
+import type { KeyspaceSpans } from "../healing/cleanup.ts";
+import { keyspaceTable } from "../layout/keyspace-table.ts";
+import type { Layout, LayoutKeyspace } from "../layout/layout.ts";
+import type { KeyspaceDensity } from "../layout/plan.ts";
+import type { ReplicaRange } from "../placement/replica-table.ts";
+import { tokenFromHalves } from "../ring/token.ts";
+import type { StorageEngine, TokenSpan } from "../storage/engine.ts";
+
+const WHOLE_RING: TokenSpan = { startHi: 0, startLo: 0, endHi: 0, endLo: 0 };
+
+/** The spans that a member holds (or does not) of a keyspace, neighbours joined. */
+export function spansOf(
+  layout: Layout,
+  keyspace: LayoutKeyspace,
+  isWanted: (holderIds: readonly string[]) => boolean,
+): readonly TokenSpan[] {
+  const { members } = layout;
+  const ranges = keyspaceTable(layout, keyspace)
+    .ranges()
+    .filter(({ replicas }) => isWanted(replicas.members.map((at) => members[at]?.id ?? "")));
+  return joined(ranges);
+}
+
+/** What a member that lives in this layout alone need not keep. */
+export function foreignSpans(layout: Layout, memberId: string): readonly KeyspaceSpans[] {
+  return layout.keyspaces.map((keyspace) => ({
+    keyspaceId: keyspace.id,
+    spans: spansOf(layout, keyspace, (holders) => !holders.includes(memberId)),
+  }));
+}
+
+/**
+ * The amount of data in one replica of the whole ring, as this member's own part lets expect: tokens
+ * are hashes, so all parts of the ring are alike. By keyspace id.
+ */
+export function densitiesOf(
+  layout: Layout,
+  memberId: string,
+  engine: StorageEngine,
+): ReadonlyMap<number, KeyspaceDensity> {
+  const densities = new Map<number, KeyspaceDensity>();
+  for (const keyspace of layout.keyspaces) {
+    const spans = spansOf(layout, keyspace, (holders) => holders.includes(memberId));
+    const share = spans.reduce((sum, span) => sum + shareOf(span), 0);
+    if (share === 0) continue;
+    let [bytes, keys] = [0, 0];
+    for (const span of spans) {
+      const held = engine.measure(keyspace.id, span);
+      bytes += held.bytes;
+      keys += held.cells;
+    }
+    densities.set(keyspace.id, { bytes: bytes / share, keys: keys / share });
+  }
+  return densities;
+}
+
+/** Of `(start, end]`, which is the whole ring if both are the same. */
+function shareOf({ startHi, startLo, endHi, endLo }: TokenSpan): number {
+  const start = tokenFromHalves(startHi, startLo);
+  const width = BigInt.asUintN(64, tokenFromHalves(endHi, endLo) - start);
+  return width === 0n ? 1 : Number(width) / 2 ** 64;
+}
+
+function joined(ranges: readonly ReplicaRange[]): readonly TokenSpan[] {
+  const spans: TokenSpan[] = [];
+  for (const { startHi, startLo, endHi, endLo } of ranges) {
+    const last = spans.at(-1);
+    const continues = last?.endHi === startHi && last.endLo === startLo;
+    if (last !== undefined && continues) spans[spans.length - 1] = { ...last, endHi, endLo };
+    else spans.push({ startHi, startLo, endHi, endLo });
+  }
+  const [first] = spans;
+  const last = spans.at(-1);
+  const wraps = first !== undefined && last !== undefined && first !== last;
+  if (wraps && last.endHi === first.startHi && last.endLo === first.startLo) {
+    spans[0] = { ...first, startHi: last.startHi, startLo: last.startLo };
+    spans.pop();
+  }
+  return spans.length === 1 && isWhole(spans[0]) ? [WHOLE_RING] : spans;
+}
+
+function isWhole(span: TokenSpan | undefined): boolean {
+  return span?.startHi === span?.endHi && span?.startLo === span?.endLo;
+}

@@ -1,0 +1,175 @@
+/**
+ * How a member gets into the ring: it asks, the ring takes it in.
+ *
+ * A commit may only come from a member: everybody waits for the acks of members, and a fork that a
+ * stranger made could win unseen (layout/history.ts). So who wants to join tells it by gossip, in an
+ * application state of its own, and its sponsor, a member that it has talked to, commits it. If the
+ * sponsor is gone, the live member with the least id does, and if two do it at once the fork resolves
+ * itself. The tokens are chosen by whoever commits, for the ring that they are committed on.
+ *
+ * A request that cannot be granted is answered the same way, in a state of the member that looked at it.
+ */
+import type { GossipMember } from "../gossip/gossip-io.ts";
+import type { LayoutIntent } from "../layout/intents.ts";
+import type { Layout, LayoutMember } from "../layout/layout.ts";
+import type { WaitingMember } from "../layout/staging.ts";
+import type { Logger, Rng } from "../model/deps.ts";
+import {
+  asBoolean,
+  asInteger,
+  asList,
+  asOneOf,
+  asOptional,
+  asRecord,
+  asText,
+} from "../util/untrusted.ts";
+import type { LayoutKeeper, Wish } from "./layout-keeper.ts";
+import { ALLOCATORS } from "./options-table.ts";
+import { chooseTokens } from "./token-choice.ts";
+
+/** Application states. */
+export const JOIN = "JOIN";
+export const JOIN_REFUSED = "JOIN_REFUSED";
+
+const TEXT_MAX = 300;
+const TOKENS_MAX = 4096;
+const REASON_MAX = 500;
+const REFUSALS_MAX = 16;
+
+/** What a member tells of itself that wants to be in the ring. */
+export interface JoinRequest extends WaitingMember {
+  /** False: it waits for an operator to plan it. */
+  readonly isAutomatic: boolean;
+  /** The member that shall take it in; empty if it knows none. */
+  readonly sponsor: string;
+}
+
+export function formatJoinRequest(request: JoinRequest): string {
+  return JSON.stringify(request);
+}
+
+/** The request of a member, if it has made one that can be read. */
+export function joinRequestOf(member: GossipMember): JoinRequest | undefined {
+  const text = member.states[JOIN]?.value;
+  if (text === undefined || text === "") return undefined;
+  try {
+    const request = parseJoinRequest(JSON.parse(text));
+    return { ...request, id: member.id, address: member.address };
+  } catch {
+    return undefined;
+  }
+}
+
+function parseJoinRequest(data: unknown): JoinRequest {
+  const record = asRecord(data, JOIN);
+  const text = (field: string): string => asText(record[field], `${JOIN}.${field}`, TEXT_MAX);
+  const optional = (field: string): string | undefined =>
+    asOptional(record[field], `${JOIN}.${field}`, (value, at) => asText(value, at, TEXT_MAX));
+  return {
+    id: text("id"),
+    address: text("address"),
+    respAddress: optional("respAddress"),
+    httpAddress: optional("httpAddress"),
+    dc: text("dc"),
+    rack: text("rack"),
+    weight: Number(record["weight"]),
+    numTokens: asInteger(record["numTokens"], `${JOIN}.numTokens`, { min: 1, max: TOKENS_MAX }),
+    allocator: asOneOf(record["allocator"], `${JOIN}.allocator`, ALLOCATORS),
+    initialToken: asList(record["initialToken"], `${JOIN}.initialToken`, TOKENS_MAX).map(
+      (token, index) => asText(token, `${JOIN}.initialToken[${index}]`, TEXT_MAX),
+    ),
+    isAutomatic: asBoolean(record["isAutomatic"], `${JOIN}.isAutomatic`),
+    sponsor: text("sponsor"),
+  };
+}
+
+/** Why a member has refused to take in the one with this id; undefined if nobody has. */
+export function refusalOf(members: readonly GossipMember[], id: string): string | undefined {
+  for (const { isAlive, states } of members) {
+    const text = states[JOIN_REFUSED]?.value;
+    if (!isAlive || text === undefined) continue;
+    try {
+      const reason: unknown = asRecord(JSON.parse(text), JOIN_REFUSED)[id];
+      if (typeof reason === "string") return reason;
+    } catch {
+      continue;
+    }
+  }
+  return undefined;
+}
+
+/** Live members outside the layout that ask to be in it. */
+export function strangersOf(layout: Layout, members: readonly GossipMember[]): JoinRequest[] {
+  return members
+    .filter(({ id, isAlive }) => isAlive && !isKnown(layout, id))
+    .map((member) => joinRequestOf(member))
+    .filter((request) => request !== undefined);
+}
+
+function isKnown({ members, leavingIds, removedIds }: Layout, id: string): boolean {
+  return members.some((one) => one.id === id) || [...leavingIds, ...removedIds].includes(id);
+}
+
+export interface JoinRequestsDeps {
+  readonly keeper: LayoutKeeper;
+  readonly rng: Rng;
+  readonly logger: Logger;
+  /** Tells the others the refusals, as JSON of reasons by id. */
+  readonly onRefusals: (text: string) => void;
+}
+
+/** The side of the ring: grants what is asked for. */
+export class JoinRequests {
+  readonly #deps: JoinRequestsDeps;
+  #refusals = "{}";
+
+  constructor(deps: JoinRequestsDeps) {
+    this.#deps = deps;
+  }
+
+  /** Called with all news. */
+  review(
+    head: Layout,
+    members: readonly GossipMember[],
+    isMine: (sponsor: string) => boolean,
+  ): void {
+    const requests = strangersOf(head, members).filter(
+      ({ isAutomatic, sponsor }) => isAutomatic && isMine(sponsor),
+    );
+    const wishes = new Map<Wish, JoinRequest>(
+      requests.map((request) => [(base: Layout) => this.#wishOf(request, base), request]),
+    );
+    const refused: Record<string, string> = {};
+    if (wishes.size > 0) {
+      for (const [wish, error] of this.#deps.keeper.propose([...wishes.keys()])) {
+        const id = wishes.get(wish)?.id;
+        if (id === undefined || Object.keys(refused).length >= REFUSALS_MAX) continue;
+        refused[id] = error.message.slice(0, REASON_MAX);
+        this.#deps.logger.warn("join.refused", { memberId: id, reason: error.message });
+      }
+    }
+    const text = JSON.stringify(refused);
+    if (text === this.#refusals) return;
+    this.#refusals = text;
+    this.#deps.onRefusals(text);
+  }
+
+  #wishOf(request: JoinRequest, base: Layout): LayoutIntent {
+    const { id, address, respAddress, httpAddress, dc, rack, weight } = request;
+    // It may be in a layout that is still on its way to the disk; choosing tokens takes long.
+    const present = base.members.find((member) => member.id === id);
+    if (present !== undefined) return { kind: "join", member: present };
+    const tokens = chooseTokens(request, { id, dc, rack, weight }, base, this.#deps.rng);
+    const member: LayoutMember = {
+      id,
+      address,
+      respAddress,
+      httpAddress,
+      dc,
+      rack,
+      weight,
+      tokens: tokens.map(String),
+    };
+    return { kind: "join", member };
+  }
+}

@@ -1,0 +1,261 @@
+/**
+ * Changing the ring from one member: what is staged here, the plan for it, its commit and its fate.
+ *
+ * A plan is computed from the head, what is staged, and chance that comes from the head's hash; so as
+ * long as the ring stays the same, the plan does, and its hash names it. A commit that loses against
+ * another one made at the same time puts its changes back into what is staged, whenever that turns
+ * out: until everybody has agreed on it, it is remembered on disk.
+ */
+import type { GossipMember } from "../gossip/gossip-io.ts";
+import {
+  type LayoutHistory,
+  baseOf,
+  headOf,
+  isSealed,
+  missingAcks,
+  missingSyncs,
+  readLayoutOf,
+} from "../layout/history.ts";
+import { type Layout, LayoutError } from "../layout/layout.ts";
+import { type KeyspaceDensity, planOf } from "../layout/plan.ts";
+import { revertedContent } from "../layout/revert.ts";
+import { type StagingFacts, applyStaged } from "../layout/staging.ts";
+import type { Clock, Logger } from "../model/deps.ts";
+import { KvError } from "../model/kv-error.ts";
+import { type LayoutVersion, continues } from "../model/layout-version.ts";
+import type {
+  ActiveVersionView,
+  CommitView,
+  PlanView,
+  StagedChange,
+  TopologyView,
+} from "../model/topology-api.ts";
+import type { Disk } from "../storage/disk.ts";
+import { SeededRng } from "../util/random.ts";
+import { unconfirmed } from "./agreement.ts";
+import { strangersOf } from "./join-requests.ts";
+import type { LayoutKeeper } from "./layout-keeper.ts";
+import { StagedDocument } from "./staged-document.ts";
+
+const AGREEMENT_TIMEOUT_MS = 10_000;
+/** Shorter beginnings of a plan's hash are not taken. */
+const HASH_DIGITS_MIN = 6;
+
+export interface TopologyAdminDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly disk: Disk;
+  readonly keeper: LayoutKeeper;
+  /** All members that gossip knows. */
+  readonly members: () => readonly GossipMember[];
+  /** Resolves with the next news of gossip, or soon. */
+  readonly news: () => Promise<void>;
+  /** How much data there is, by keyspace id. */
+  readonly densities: () => ReadonlyMap<number, KeyspaceDensity>;
+}
+
+export class TopologyAdmin {
+  readonly #deps: TopologyAdminDeps;
+  readonly #streamBytesPerSecond: number;
+  readonly #document: StagedDocument;
+
+  constructor(deps: TopologyAdminDeps, options: { readonly streamBytesPerSecond: number }) {
+    this.#deps = deps;
+    this.#streamBytesPerSecond = options.streamBytesPerSecond;
+    this.#document = new StagedDocument(deps.disk);
+  }
+
+  load(): void {
+    this.#document.load();
+  }
+
+  topology(): TopologyView {
+    const history = this.#history();
+    const members = this.#deps.members();
+    return {
+      versions: history.layouts.map((layout) => this.#versionView(history, layout)),
+      readsFrom: history.reads,
+      staged: this.#document.staged,
+      waiting: strangersOf(headOf(history), members).map(({ id, address, dc, rack }) => ({
+        id,
+        address,
+        dc,
+        rack,
+      })),
+    };
+  }
+
+  /** Throws KvError if the change can never be had. */
+  async stage(change: StagedChange): Promise<readonly StagedChange[]> {
+    const staged = [...this.#document.staged, change];
+    this.#preview(staged);
+    await this.#document.save(staged);
+    return staged;
+  }
+
+  unstage(): Promise<void> {
+    return this.#document.save([]);
+  }
+
+  plan(): PlanView {
+    const { staged } = this.#document;
+    if (staged.length === 0) throw new KvError({ code: "NOTHING_STAGED" });
+    return this.#view(this.#preview(staged), staged);
+  }
+
+  async commit(planHash: string): Promise<CommitView> {
+    const { staged } = this.#document;
+    if (staged.length === 0) throw new KvError({ code: "NOTHING_STAGED" });
+    const layout = this.#preview(staged);
+    const { hash } = layout.version;
+    const isNamed = planHash.length >= HASH_DIGITS_MIN && hash.startsWith(planHash.toLowerCase());
+    if (!isNamed) throw new KvError({ code: "PLAN_STALE", hash: planHash, present: hash });
+    await this.#document.commit(layout.version, staged);
+    return this.#commit(layout);
+  }
+
+  revert(): Promise<CommitView> {
+    const history = this.#history();
+    const layout = this.#orKvError("revert", () =>
+      this.#deps.keeper.preview(revertedContent(headOf(history), readLayoutOf(history))),
+    );
+    return this.#commit(layout);
+  }
+
+  /** Looks what became of the last commit; called with all news. */
+  review(): void {
+    const { committed } = this.#document;
+    const { history, factsOf } = this.#deps.keeper;
+    if (committed === undefined || history === undefined) return;
+    const head = headOf(history).version;
+    if (head.counter < committed.version.counter) return;
+    if (!continues(head, committed.version)) {
+      const isForgotten = !history.layouts.some(
+        ({ version }) => version.counter <= committed.version.counter,
+      );
+      if (isForgotten) return void this.#document.forget();
+      this.#deps.logger.warn("plan.lost", {
+        hash: committed.version.hash,
+        winner: head.hash,
+      });
+      void this.#document.restore();
+      return;
+    }
+    const layout = history.layouts.find(({ version }) => version.hash === committed.version.hash);
+    if (layout === undefined || isSealed(history, layout, factsOf)) void this.#document.forget();
+  }
+
+  async #commit(layout: Layout): Promise<CommitView> {
+    const { keeper, clock } = this.#deps;
+    if (!keeper.commit(layout)) throw this.#lost(layout.version);
+    await keeper.saved();
+    const deadlineMs = clock.monotonicMs() + AGREEMENT_TIMEOUT_MS;
+    for (;;) {
+      const history = this.#history();
+      const head = headOf(history).version;
+      if (head.counter >= layout.version.counter && !continues(head, layout.version)) {
+        this.review();
+        throw this.#lost(layout.version);
+      }
+      const missing = unconfirmed(history, layout.version, this.#deps.members());
+      const isOver = clock.monotonicMs() >= deadlineMs;
+      if (!missing.some(({ isAlive }) => isAlive) || isOver) {
+        const waitingFor = this.#addresses(
+          history,
+          missing.map(({ id }) => id),
+        );
+        return { version: layout.version, waitingFor };
+      }
+      await this.#deps.news();
+    }
+  }
+
+  #lost({ hash }: LayoutVersion): KvError {
+    const winner = headOf(this.#history()).version.hash;
+    return new KvError({ code: "PLAN_LOST", hash, winner });
+  }
+
+  #preview(staged: readonly StagedChange[]): Layout {
+    const history = this.#history();
+    return this.#orKvError("the change", () =>
+      this.#deps.keeper.preview(applyStaged(headOf(history), staged, this.#stagingFacts(history))),
+    );
+  }
+
+  #stagingFacts(history: LayoutHistory): StagingFacts {
+    const head = headOf(history);
+    return {
+      waiting: strangersOf(head, this.#deps.members()),
+      aliveIds: this.#aliveIds(),
+      base: readLayoutOf(history),
+      rng: new SeededRng(Number.parseInt(head.version.hash.slice(0, 8), 16)),
+    };
+  }
+
+  #aliveIds(): ReadonlySet<string> {
+    const alive = this.#deps.members().filter(({ isAlive, isSelf }) => isAlive || isSelf);
+    return new Set(alive.map(({ id }) => id));
+  }
+
+  #view(target: Layout, changes: readonly StagedChange[]): PlanView {
+    const history = this.#history();
+    return planOf({
+      head: headOf(history),
+      base: readLayoutOf(history),
+      target,
+      changes,
+      facts: {
+        aliveIds: this.#aliveIds(),
+        densities: this.#deps.densities(),
+        streamBytesPerSecond: this.#streamBytesPerSecond,
+      },
+    });
+  }
+
+  #versionView(history: LayoutHistory, layout: Layout): ActiveVersionView {
+    const { keeper } = this.#deps;
+    const { version } = layout;
+    const head = headOf(history);
+    const acks = missingAcks(history, layout, keeper.factsOf);
+    const syncs =
+      version.counter > history.reads && layout === head
+        ? missingSyncs(history, layout, { facts: keeper.factsOf, duties: keeper.duties })
+        : [];
+    const isBase = baseOf(history, layout) === layout;
+    const isCurrent = version.counter === history.reads && history.layouts.length === 1;
+    const phase = isCurrent
+      ? "current"
+      : acks.length > 0
+        ? "spreading"
+        : syncs.length > 0 && !isBase
+          ? "syncing"
+          : "synced";
+    return {
+      ...version,
+      phase,
+      waitingFor: this.#addresses(history, acks.length > 0 ? acks : syncs),
+    };
+  }
+
+  #addresses({ layouts }: LayoutHistory, ids: readonly string[]): string[] {
+    const known = new Map(
+      layouts.flatMap(({ members }) => members.map(({ id, address }) => [id, address] as const)),
+    );
+    return ids.map((id) => known.get(id) ?? id);
+  }
+
+  #history(): LayoutHistory {
+    const { history } = this.#deps.keeper;
+    if (history !== undefined) return history;
+    throw new KvError({ code: "NOT_READY", reason: "it is not in a ring yet" });
+  }
+
+  #orKvError<T>(change: string, make: () => T): T {
+    try {
+      return make();
+    } catch (error) {
+      if (!(error instanceof LayoutError)) throw error;
+      throw new KvError({ code: "CHANGE_REFUSED", change, reason: error.message });
+    }
+  }
+}
