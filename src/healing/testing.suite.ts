@@ -92,14 +92,22 @@ interface Row extends StoredCell {
 /** The dumb second implementation: one Map, rows copied, and a copy of it as of the last sync. */
 export class NaiveEngine implements StorageEngine {
   readonly name = "naive";
-  cells: Map<string, Row> = new Map();
-  #durable: Map<string, Row> = new Map();
+  readonly cells: Map<string, Row>;
+  #durable: ReadonlyMap<string, Row>;
+  readonly #clock: ManualClock | undefined;
   /** What the next puts fail with, if anything. */
   putError: Error | undefined;
   syncError: Error | undefined;
   scanError: Error | undefined;
   putCount = 0;
   syncCount = 0;
+
+  /** With a clock, a sync takes time. */
+  constructor(clock?: ManualClock, durable: ReadonlyMap<string, Row> = new Map()) {
+    this.#clock = clock;
+    this.#durable = durable;
+    this.cells = new Map(durable);
+  }
 
   open(): Promise<never> {
     return Promise.reject(new Error("not needed"));
@@ -169,13 +177,20 @@ export class NaiveEngine implements StorageEngine {
   sync(): Promise<void> {
     this.syncCount++;
     if (this.syncError !== undefined) return Promise.reject(this.syncError);
-    this.#durable = new Map(this.cells);
-    return Promise.resolve();
+    const synced = new Map(this.cells);
+    return new Promise((resolve) => {
+      const done = (): void => {
+        this.#durable = synced;
+        resolve();
+      };
+      if (this.#clock === undefined) done();
+      else this.#clock.setTimer(7, done);
+    });
   }
 
-  /** The power fails: what was not synced is gone. */
-  crash(): void {
-    this.cells = new Map(this.#durable);
+  /** What the disk holds after a power failure: what was not synced is gone. */
+  afterCrash(): NaiveEngine {
+    return new NaiveEngine(this.#clock, this.#durable);
   }
 
   stats(): EngineStats {
