@@ -133,9 +133,9 @@ export function mayTakeOver(history: LayoutHistory, other: LayoutHistory, from: 
   const head = headOf(other).version;
   if (continues(head, headOf(history).version)) return true;
   if (headOf(history).removedIds.includes(from)) return false;
+  // Everybody had agreed on something newer than all that we know: they have stopped to wait for us.
+  if (rootCounter(head) > headOf(history).version.counter) return true;
   const common = history.layouts.filter(({ version }) => continues(head, version));
-  // Nothing in common: we were away for so long that everybody has stopped to wait for us.
-  if (common.length === 0) return true;
   return common.some(({ members }) => members.some(({ id }) => id === from));
 }
 

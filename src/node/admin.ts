@@ -237,8 +237,8 @@ export class Admin implements AdminApi {
     return this.#topology.unstage();
   }
 
-  async plan(): Promise<PlanView> {
-    return this.#topology.plan();
+  plan(): Promise<PlanView> {
+    return new Promise((resolve) => resolve(this.#topology.plan()));
   }
 
   commit(planHash: string): Promise<CommitView> {
@@ -265,9 +265,11 @@ export class Admin implements AdminApi {
     return this.#deps.work.cleanup();
   }
 
-  async rebuild(sourceDc?: string): Promise<TaskView> {
-    this.#history();
-    return this.#deps.work.rebuild(sourceDc);
+  rebuild(sourceDc?: string): Promise<TaskView> {
+    return new Promise((resolve) => {
+      this.#history();
+      resolve(this.#deps.work.rebuild(sourceDc));
+    });
   }
 
   async drain(): Promise<void> {

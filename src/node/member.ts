@@ -107,6 +107,7 @@ export class Member {
   #joined: () => void = () => {};
   #isGossiping = false;
   #isJoined = false;
+  #isGone = false;
   #frontEnds: FrontEndAddresses = {};
 
   constructor(deps: MemberDeps, options: MemberOptions) {
@@ -426,6 +427,8 @@ export class Member {
     const isActive = activeMembers(history).some((member) => member.id === id);
     const isRemoved = removedIds.includes(id);
     if (!isRemoved && (isActive || !leavingIds.includes(id))) return false;
+    if (this.#isGone) return true;
+    this.#isGone = true;
     const reason = isRemoved
       ? `this member (${id}) was removed from the ring and never comes back; ` +
         "start it with an empty data directory to join as a new one"
