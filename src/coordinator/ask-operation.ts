@@ -9,6 +9,7 @@ import {
   FailureReason,
   type FailureReasonCode,
   FrameType,
+  type LayoutStamp,
   bodyOf,
   encodeOpaque,
 } from "../codec/frames.ts";
@@ -28,6 +29,7 @@ export class AskOperation extends Expiring implements PendingRequest {
   readonly #peer: Peer;
   readonly #asker: Asker;
   #requestId = 0;
+  #layout: LayoutStamp | undefined;
   /** On the clock of the deadlines, as those of clients' requests. */
   #deadlineMs = 0;
 
@@ -41,6 +43,7 @@ export class AskOperation extends Expiring implements PendingRequest {
   start({ keyspaceId, makeBody }: Question): void {
     const { layout, deadlines, pending, askChecks } = this.#context;
     const body = makeBody(layout);
+    this.#layout = layout;
     this.#requestId = pending.addInBackground(this);
     askChecks.add(this);
     this.#deadlineMs = deadlines.nowMs + this.#asker.timeoutMs;
@@ -53,6 +56,10 @@ export class AskOperation extends Expiring implements PendingRequest {
 
   answered(peer: Peer, bytes: Buffer, start: number, end: number): void {
     if (peer.memberId !== this.#peer.memberId) return;
+    const { counter, hash } = this.#context.layout;
+    if (counter !== this.#layout?.counter || hash !== this.#layout.hash) {
+      return this.#fail("LAYOUT", "has answered under a layout that is over");
+    }
     this.#close();
     this.#asker.resolve(Buffer.from(bodyOf(bytes, start, end)));
   }

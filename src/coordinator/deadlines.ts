@@ -68,11 +68,12 @@ export class DeadlineQueue {
 
   /** Ends the waiting of everything that waits now. */
   expireAll(): void {
-    const last = this.#tail;
-    for (let entry = this.#head; entry !== undefined; entry = this.#head) {
+    const waiting: Expiring[] = [];
+    for (let entry = this.#head; entry !== undefined; entry = entry.next) waiting.push(entry);
+    for (const entry of waiting) {
+      if (entry.queue !== this) continue;
       this.remove(entry);
       entry.expired(this);
-      if (entry === last) return;
     }
   }
 

@@ -311,6 +311,8 @@ export class ReadOperation extends Expiring implements PendingRequest, Receipt, 
   }
 
   #readSelf(): void {
+    // As any replica, this member answers only what is asked under the layout that it lives in.
+    if (this.#layout !== this.#context.layout) return this.#startAnew();
     const position = this.#unreadSelf as number;
     this.#unreadSelf = undefined;
     try {
@@ -343,6 +345,7 @@ export class ReadOperation extends Expiring implements PendingRequest, Receipt, 
   }
 
   #repair(): void {
+    if (this.#layout !== this.#context.layout) return this.#startAnew();
     this.#phase = "repair";
     this.#context.counters.readRepairs++;
     this.#answers.keepValue();

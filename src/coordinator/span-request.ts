@@ -131,11 +131,6 @@ export class SpanRequest extends Expiring implements PendingRequest, Retriable {
     if (attempt === undefined) return;
     const elsewhere = this.#elsewhere;
     this.#elsewhere = [];
-    if (attempt.layout !== this.#context.layout) {
-      this.#context.pending.remove(attempt.requestId);
-      this.#begin();
-      return;
-    }
     for (const position of elsewhere) {
       attempt.tally.reopen(position);
       attempt.tried.delete(position);
@@ -147,6 +142,7 @@ export class SpanRequest extends Expiring implements PendingRequest, Retriable {
 
   #begin(): void {
     const { pending, layout } = this.#context;
+    if (this.#attempt !== undefined) pending.remove(this.#attempt.requestId);
     try {
       const span = this.#parts.spanAt();
       const { answers } = span.plan.readRequirement(this.#parts.consistency);
@@ -170,6 +166,8 @@ export class SpanRequest extends Expiring implements PendingRequest, Retriable {
 
   /** Asks as many untried replicas, closest first, as answers are missing. */
   #askMore(attempt: Attempt): void {
+    // Nobody who lives in the present layout answers under another one, this member included.
+    if (attempt.layout !== this.#context.layout) return this.#begin();
     const { tally, tried, span } = attempt;
     let missing = tally.missingCount;
     for (const position of span.plan.byProximity) {

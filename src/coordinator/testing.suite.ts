@@ -216,6 +216,11 @@ export function keyspaceDefinition(
   };
 }
 
+/** RF so many, datacenters or not. */
+export function simple(factor: number): KeyspaceDefinition["replication"] {
+  return { class: "SimpleStrategy", options: { replication_factor: String(factor) } };
+}
+
 export interface TestClusterShape {
   /** Datacenter of each member. */
   readonly datacenters: readonly string[];
@@ -229,12 +234,15 @@ export class TestCluster {
   readonly clock: ManualClock = new ManualClock();
   readonly layout: Layout;
   readonly members: TestMember[];
+  /** What members answer to streams. */
+  serveStream: ((keyspaceId: number, body: Buffer) => Buffer) | undefined;
   /** Indexes of the members that were told to exchange layouts with a peer. */
   readonly layoutMismatches: number[] = [];
   /** links[from][to]: requests of `from`; answers return in `back`. */
   readonly links: TestLink[][];
   readonly #back: TestLink[][];
   readonly #ids: readonly string[];
+  readonly #hasher = new Murmur3();
 
   constructor(shape: TestClusterShape) {
     const ids = shape.datacenters.map((_, index) => memberId(index));
@@ -317,8 +325,10 @@ export class TestCluster {
       logger: silentLogger,
       engine,
       hybridClock: new HybridClock({ clock: this.clock }),
-      hasher: new Murmur3(),
+      hasher: this.#hasher,
       onLayoutMismatch: () => void this.layoutMismatches.push(index),
+      serveStream: (keyspaceId: number, body: Buffer) =>
+        must(this.serveStream, "a test that serves streams")(keyspaceId, body),
     };
     const coordinator = new Coordinator(deps, TEST_OPTIONS);
     coordinator.identify(id, 0);
