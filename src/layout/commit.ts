@@ -10,7 +10,12 @@
  * reads from it before they are there (history.ts).
  */
 import type { KeyspaceDefinition } from "../model/admin-api.ts";
-import { compareLayoutVersions, firstVersion, nextVersion } from "../model/layout-version.ts";
+import {
+  LINEAGE,
+  compareLayoutVersions,
+  firstVersion,
+  nextVersion,
+} from "../model/layout-version.ts";
 import { Murmur3, createHalvesMurmur3 } from "../ring/murmur3.ts";
 import { unreachable } from "../util/assert.ts";
 import { canonicalDefinition, layoutHash } from "./encoding.ts";
@@ -100,9 +105,15 @@ export function commit(
   if (content === layout) return layout;
   const next: LayoutContent = { ...contentOf(content), base: ground.base };
   checkContent(next, rules);
-  const parent = layout.version.hash;
-  const hash = layoutHash(next, layout.version.counter + 1, parent);
-  return { ...next, version: nextVersion(layout.version, hash, ground.root), parent };
+  const { hash: parent, counter } = layout.version;
+  const version = nextVersion(layout.version, layoutHash(next, counter + 1, parent), ground.root);
+  if (LINEAGE.pattern.test(version.lineage)) return { ...next, version, parent };
+  throw new LayoutError(
+    "CHANGE_REFUSED",
+    `there were ${counter - ground.root} changes since layout ${ground.root}, which is the last one that ` +
+      "every member has confirmed; bring back the member that is down, or remove it",
+    { root: ground.root, counter },
+  );
 }
 
 /**
