@@ -34,6 +34,7 @@ const request: fc.Arbitrary<StreamRequest> = fc.oneof(
 
 const cell: fc.Arbitrary<StreamedCell> = fc
   .record({
+    keyspaceId: fc.constant(9),
     tokenHi: hi,
     tokenLo: lo,
     key: bytes,
@@ -136,7 +137,7 @@ test("a chunk holds what was put into it, in order", () => {
         writer.add(each, each.value);
         sizeBytes += streamedCellBytes(each.key.length, each.value?.length ?? 0);
       }
-      const chunk = new StreamChunk(writer.finish(stop));
+      const chunk = new StreamChunk(writer.finish(stop), 9);
       expect(chunk).toMatchObject({ ...stop, cellCount: cells.length, sizeBytes });
       expect(cellsOf(chunk)).toEqual(
         cells.map((each) => ({ ...each, key: plain(each.key), value: plain(each.value) })),
@@ -154,7 +155,7 @@ test("one wrong bit anywhere in a chunk is found", () => {
   for (let bit = 0; bit < intact.length * 8; bit++) {
     const damaged = Buffer.from(intact);
     damaged[bit >> 3]! ^= 1 << (bit & 7);
-    expect(() => new StreamChunk(damaged)).toThrow(FrameError);
+    expect(() => new StreamChunk(damaged, 9)).toThrow(FrameError);
   }
 });
 
@@ -165,7 +166,7 @@ test("a chunk that is cut off is refused, wherever the cut", () => {
   });
   const intact = chunkOf(sample!);
   for (let length = 0; length < intact.length; length++) {
-    expect(() => new StreamChunk(intact.subarray(0, length))).toThrow(FrameError);
+    expect(() => new StreamChunk(intact.subarray(0, length), 9)).toThrow(FrameError);
   }
 });
 
@@ -178,7 +179,13 @@ test("a chunk with a right checksum and wrong lengths is refused", () => {
     return chunk;
   };
   const cellAt = 21;
-  expect(() => new StreamChunk(tampered(() => {}))).not.toThrow();
+  expect(
+    () =>
+      new StreamChunk(
+        tampered(() => {}),
+        9,
+      ),
+  ).not.toThrow();
   for (const change of [
     (chunk: Buffer) => chunk.writeUInt32LE(2, 17),
     (chunk: Buffer) => chunk.writeUInt32LE(0, 17),
@@ -188,6 +195,6 @@ test("a chunk with a right checksum and wrong lengths is refused", () => {
     (chunk: Buffer) => chunk.writeUInt8(3, cellAt),
     (chunk: Buffer) => chunk.writeUInt8(0, cellAt),
   ]) {
-    expect(() => new StreamChunk(tampered(change))).toThrow(FrameError);
+    expect(() => new StreamChunk(tampered(change), 9)).toThrow(FrameError);
   }
 });

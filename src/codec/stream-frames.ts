@@ -21,7 +21,7 @@
  */
 import type { CellWrite } from "../model/cell-write.ts";
 import { crc32 } from "./crc32.ts";
-import { FrameError, LAYOUT_BYTES, type LayoutStamp, putLayout } from "./frames.ts";
+import { FrameError, LAYOUT_BYTES, type LayoutStamp, type Writable, putLayout } from "./frames.ts";
 
 /** The range (start, end] in token order; start == end is the whole ring; start > end wraps. */
 export interface StreamSpan {
@@ -51,7 +51,7 @@ export type StreamRequest =
   | ({ readonly kind: "cells"; readonly cells: readonly CellName[] } & StreamLimits);
 
 /** A cell of a chunk. Records and views are lent until the visit returns. */
-export interface StreamedCell extends Omit<CellWrite, "keyspaceId"> {
+export interface StreamedCell extends CellWrite {
   /** `value` is undefined for tombstones, and where it is not in this chunk. */
   readonly isTombstone: boolean;
   readonly contentHash: number;
@@ -67,6 +67,19 @@ export interface ChunkEnd {
   /** Nothing comes after this chunk. */
   readonly isComplete: boolean;
 }
+
+const BLANK: StreamedCell = {
+  keyspaceId: 0,
+  tokenHi: 0,
+  tokenLo: 0,
+  key: new Uint8Array(),
+  value: undefined,
+  timestamp: 0,
+  writer: 0,
+  expiresAtMs: 0,
+  isTombstone: false,
+  contentHash: 0,
+};
 
 const KINDS: readonly (StreamRequest["kind"] | undefined)[] = [
   undefined,
@@ -140,7 +153,7 @@ export class StreamChunkWriter {
   }
 
   /** Appends a cell; its value is left out if it is undefined. */
-  add(cell: Omit<StreamedCell, "value">, value: Uint8Array | undefined): void {
+  add(cell: Omit<StreamedCell, "value" | "keyspaceId">, value: Uint8Array | undefined): void {
     const { key } = cell;
     const valueBytes = value?.length ?? 0;
     const at = this.#sizeBytes;
@@ -189,11 +202,18 @@ export class StreamChunk implements ChunkEnd {
   readonly taken: number;
   readonly isComplete: boolean;
   readonly cellCount: number;
+  readonly #keyspaceId: number;
   readonly #bytes: Buffer;
   readonly #view: DataView;
 
-  /** Throws FrameError if the chunk is damaged or malformed. Keeps a view of `body`. */
-  constructor(body: Buffer) {
+  /**
+   * Keeps a view of `body`.
+   *
+   * @param keyspaceId - what was asked for: chunks do not say it
+   * @throws FrameError if the chunk is damaged or malformed
+   */
+  constructor(body: Buffer, keyspaceId: number) {
+    this.#keyspaceId = keyspaceId;
     if (body.length < CHUNK_FIXED_BYTES) {
       throw new FrameError(`stream chunk of ${body.length} bytes is too short`);
     }
@@ -223,7 +243,7 @@ export class StreamChunk implements ChunkEnd {
   visit(visit: (cell: StreamedCell) => void): void {
     const bytes = this.#bytes;
     const view = this.#view;
-    const cell = {} as { -readonly [K in keyof StreamedCell]: StreamedCell[K] };
+    const cell: Writable<StreamedCell> = { ...BLANK, keyspaceId: this.#keyspaceId };
     let at = CHUNK_FIXED_BYTES;
     for (let index = 0; index < this.cellCount; index++) {
       const flags = view.getUint8(at);

@@ -14,7 +14,6 @@ import {
   StreamChunk,
   type StreamRequest,
   type StreamSpan,
-  type StreamedCell,
   encodeStreamRequest,
 } from "../codec/stream-frames.ts";
 import { compareHalves, tokenFromHalves, tokenHi, tokenLo } from "../ring/token.ts";
@@ -132,7 +131,7 @@ export class ChunkIntake {
     traffic.bytes += body.length;
     this.#bytes += body.length;
     throttle.spend(body.length, 0);
-    const chunk = new StreamChunk(body);
+    const chunk = new StreamChunk(body, keyspaceId);
     throttle.spend(0, chunk.cellCount);
     return chunk;
   }
@@ -143,7 +142,7 @@ export class ChunkIntake {
       // From here to the last put nothing else runs: a session that is over has put its last cell.
       session.check();
       const batch = new PutBatch();
-      const wanted = this.#putAll(pull.progress.duty.keyspaceId, chunk, batch);
+      const wanted = this.#putAll(chunk, batch);
       const error = await batch.settled();
       if (error === undefined) {
         const { duty } = pull.progress;
@@ -155,19 +154,18 @@ export class ChunkIntake {
     }
   }
 
-  #putAll(keyspaceId: number, chunk: StreamChunk, batch: PutBatch): WantedCell[] {
+  #putAll(chunk: StreamChunk, batch: PutBatch): WantedCell[] {
     const { engine, observe } = this.#deps;
     const wanted: WantedCell[] = [];
-    const write = { keyspaceId } as { keyspaceId: number } & StreamedCell;
     let newest = 0;
     chunk.visit((cell) => {
       newest = Math.max(newest, cell.timestamp);
       if (cell.value !== undefined || cell.isTombstone) {
         batch.expect();
-        engine.put(Object.assign(write, cell), "memory", batch);
+        engine.put(cell, "memory", batch);
         return;
       }
-      const { tokenHi: hi, tokenLo: lo, key, timestamp, writer } = cell;
+      const { keyspaceId, tokenHi: hi, tokenLo: lo, key, timestamp, writer } = cell;
       const head = engine.head(keyspaceId, hi, lo, key);
       if (head !== undefined && compareHeads(cell, head) <= 0) return;
       wanted.push({ tokenHi: hi, tokenLo: lo, key, timestamp, writer });

@@ -45,7 +45,10 @@ function engineOf(writes: readonly CellWrite[]): NaiveEngine {
 }
 
 function ask(engine: NaiveEngine, request: StreamRequest): StreamChunk {
-  return new StreamChunk(readChunk(engine, KEYSPACE, encodeStreamRequest(request, LAYOUT)));
+  return new StreamChunk(
+    readChunk(engine, KEYSPACE, encodeStreamRequest(request, LAYOUT)),
+    KEYSPACE,
+  );
 }
 
 test("chunk by chunk, a span comes whole, in order, and nothing else", () => {
@@ -69,7 +72,7 @@ test("chunk by chunk, a span comes whole, in order, and nothing else", () => {
             const stored = engine.get(KEYSPACE, tokenHi, tokenLo, key)!;
             expect(cell).toMatchObject({ contentHash: stored.contentHash });
             expect(kind === "heads" && cell.value !== undefined).toBe(false);
-            came.push(describeRow({ ...cell, keyspaceId: KEYSPACE, value: stored.value }));
+            came.push(describeRow({ ...cell, value: stored.value }));
           });
           ({ isComplete } = chunk);
           expect(isComplete || chunk.cellCount > 0).toBe(true);
@@ -131,7 +134,7 @@ test("a list is answered from its beginning, as far as the limits go, and absent
           const chunk = ask(engine, { kind: "cells", cells, maxBytes, maxCells });
           expect(chunk.taken).toBeGreaterThan(0);
           expect(chunk.isComplete).toBe(next + chunk.taken === names.length);
-          chunk.visit((cell) => came.push(describeRow({ ...cell, keyspaceId: KEYSPACE })));
+          chunk.visit((cell) => came.push(describeRow(cell)));
           next += chunk.taken;
         }
         expect(came).toEqual(rows.map(describeRow));

@@ -7,6 +7,7 @@ const run = promisify(execFile);
 it.each([
   ["allocation", /one member to 1000 x 16 tokens: \d+ ms/],
   ["resp", /shared buffer/],
+  ["stream", /compare with an equal store +\d/],
 ])(
   "the small run of bench/%s.bench.ts prints its table",
   async (name, expected) => {
