@@ -130,7 +130,7 @@ class WindowSearch {
   #gainHigh = 0;
   #lowest = 0;
   #highest = 0;
-  #gains: Float64Array;
+  readonly #gains: Float64Array;
   #largestGain = 0;
   /** The gaps that may be chosen in the present window, by the seat that they relieve. */
   #gapsOf: readonly (readonly number[])[] = [];
