@@ -39,7 +39,7 @@ import { type KeyspacePlacement, placementsOf } from "./keyspace-placement.ts";
 import type { Peer } from "./peer.ts";
 import { PendingRequests } from "./pending.ts";
 import { ReadOperation } from "./read-operation.ts";
-import { ReplicaService } from "./replica-service.ts";
+import { ReplicaService, type ServeStream } from "./replica-service.ts";
 import type { ReplicaPlan } from "./replica-plan.ts";
 import type { Requirement } from "./requirement.ts";
 import { RingScan } from "./ring-scan.ts";
@@ -64,7 +64,7 @@ export interface CoordinatorDeps {
    * Answers a stream request: the body of the answer for the body of the request, whose layout has
    * been checked. What it throws is the text of a refusal, except for FrameError.
    */
-  readonly serveStream?: ((keyspaceId: number, body: Buffer) => Buffer) | undefined;
+  readonly serveStream?: ServeStream | undefined;
 }
 
 export interface CoordinatorOptions {

@@ -122,6 +122,20 @@ describe("a write that a replica refuses because of its layout", () => {
     expectOk(put);
   });
 
+  it("waits for a replica that lags, also when another one dies meanwhile", () => {
+    const { cluster, grown } = growing();
+    useAt(cluster, [0, 3, 4], grown);
+    const key = keyHeldBy(cluster, [0, 1, 2]);
+    const put = cluster.put(0, key, "v");
+    cluster.freeze(2, true);
+    cluster.settle();
+    cluster.kill(2);
+    expect(put.isSettled).toBe(false);
+    cluster.use(1, grown);
+    cluster.run(30);
+    expectOk(put);
+  });
+
   it("reaches a lagging replica also after the level was reached", () => {
     const { cluster, grown } = growing();
     useAt(cluster, [0, 1, 3, 4], grown);
@@ -264,6 +278,31 @@ describe("a read that a replica refuses because of its layout", () => {
     expect(get.text).toBe("v");
     cluster.run(100);
     expectNothingLeft(cluster);
+  });
+
+  it("takes no answer of this member itself under a layout that it has left", () => {
+    const { cluster, old } = growing();
+    cluster.put(0, "k", "old", { consistency: "ALL" });
+    cluster.settle();
+    const head = nextLayout(cluster.layout, [2, 3, 4], SHAPE);
+    cluster.useEverywhere(historyOf(head));
+    cluster.clock.nowMs += 10;
+    cluster.put(3, "k", "new", { consistency: "ALL" });
+    cluster.settle();
+    useAt(cluster, [0, 1, 2], old);
+    const get = cluster.get(0, "k");
+    cluster.freeze(2, true);
+    const { engine } = cluster.members[1]!;
+    const headOfCell = engine.head.bind(engine);
+    const getCell = engine.get.bind(engine);
+    const history = { ...append(old, head), reads: head.version.counter };
+    const leave = (): void => useAt(cluster, [0, 2, 3, 4], history);
+    engine.head = (...cell) => (leave(), headOfCell(...cell));
+    engine.get = (...cell) => (leave(), getCell(...cell));
+    cluster.run(100);
+    cluster.freeze(2, false);
+    cluster.settle();
+    expect(get.text).toBe("new");
   });
 
   it("goes on when the layout changes in the middle of a repair", () => {

@@ -52,9 +52,12 @@ class RemoteAcknowledgement implements PutSink {
   }
 }
 
+/** Answers a request for a chunk; a thrown error refuses it. `from` is the address of who asks. */
+export type ServeStream = (keyspaceId: number, body: Buffer, from: string) => Buffer;
+
 export interface ReplicaServiceDeps {
   readonly onLayoutMismatch: (link: Link) => void;
-  readonly serveStream?: ((keyspaceId: number, body: Buffer) => Buffer) | undefined;
+  readonly serveStream?: ServeStream | undefined;
 }
 
 export class ReplicaService {
@@ -148,7 +151,7 @@ export class ReplicaService {
     }
     let answer: Buffer;
     try {
-      answer = serveStream(keyspaceId, body);
+      answer = serveStream(keyspaceId, body, link.address);
     } catch (error) {
       if (error instanceof InvariantError || error instanceof FrameError) throw error;
       return refuse(link, requestId, FailureReason.stream, textOf(error));
