@@ -93,6 +93,9 @@ const NAME_FIXED_BYTES = 12;
 const CHUNK_FIXED_BYTES = 21;
 const CELL_FIXED_BYTES = 41;
 
+/** Where a chunk says how many cells it has: after checksum, flags, cursor and what was taken. */
+const COUNT_AT = CHUNK_FIXED_BYTES - 4;
+
 const COMPLETE = 1;
 const TOMBSTONE = 1;
 const HAS_VALUE = 2;
@@ -348,4 +351,9 @@ function readNames(body: Buffer): CellName[] {
 
 function viewOf(bytes: Buffer): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** How many cells a chunk of this member's own making has. */
+export function chunkCellCount(chunk: Buffer): number {
+  return chunk.readUInt32LE(COUNT_AT);
 }

@@ -122,7 +122,7 @@ export class Member {
         hybridClock: this.#hybridClock,
         hasher: new Murmur3() satisfies KeyHasher,
         onLayoutMismatch: (link) => this.#exchangeLayouts(link),
-        serveStream: (keyspaceId, body) => this.#work.serveStream(keyspaceId, body),
+        serveStream: (keyspaceId, body, from) => this.#work.serveStream(keyspaceId, body, from),
       },
       options,
     );

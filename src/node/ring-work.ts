@@ -25,6 +25,7 @@ import type { GossipShell } from "./gossip-shell.ts";
 import type { Identity } from "./identity.ts";
 import { JOIN_REFUSED, JoinRequests } from "./join-requests.ts";
 import type { LayoutKeeper } from "./layout-keeper.ts";
+import { OutgoingStreams } from "./outgoing-streams.ts";
 import type { PeerDirectory } from "./peer-directory.ts";
 import { rebuildDuties } from "./rebuild.ts";
 import { type SyncDeps, SyncRunner, SyncTask } from "./sync-runner.ts";
@@ -61,7 +62,7 @@ export class RingWork {
   readonly #joins: JoinRequests;
   readonly #sync: SyncRunner;
   readonly #cleanup: CleanupWork;
-  /** Bytes and cells sent, by peer and keyspace. */
+  readonly #outgoing: OutgoingStreams;
   readonly #rebuilds = new Set<SyncTask>();
   #running: RingWorkRunning | undefined;
   #isReviewing = false;
@@ -74,6 +75,7 @@ export class RingWork {
     this.tasks = new TaskRegister({ clock: deps.clock, onChange: () => this.#saveTasks() });
     this.#joins = new JoinRequests({ ...deps, onRefusals: (text) => this.#tellRefusals(text) });
     this.#sync = new SyncRunner({ ...deps, ...this.#syncDeps() }, options);
+    this.#outgoing = new OutgoingStreams(deps);
     this.#cleanup = new CleanupWork({ ...deps, tasks: this.tasks });
   }
 
@@ -102,15 +104,22 @@ export class RingWork {
   }
 
   /** A peer asks for a chunk of what this member has. */
-  serveStream(keyspaceId: number, body: Buffer): Buffer {
-    return readChunk(this.#deps.engine, keyspaceId, body);
+  serveStream(keyspaceId: number, body: Buffer, from: string): Buffer {
+    const chunk = readChunk(this.#deps.engine, keyspaceId, body);
+    this.#outgoing.sent({ peer: from, keyspaceId }, chunk);
+    return chunk;
   }
 
   netstats(mode: NetstatsView["mode"]): NetstatsView {
     const { keeper } = this.#deps;
     const head = keeper.head;
+    const outgoing = this.#outgoing.recent().map(({ keyspaceId, ...stream }): StreamView => ({
+      ...stream,
+      direction: "out",
+      keyspace: keyspaceName(head, keyspaceId),
+    }));
     const syncs = [this.#sync.state, ...[...this.#rebuilds].map(({ sync }) => sync.state())];
-    const streams = syncs
+    const incoming = syncs
       .flatMap((state) => state?.traffic ?? [])
       .map((traffic): StreamView => ({
         peer: this.#nameOf(traffic.memberId),
@@ -119,7 +128,7 @@ export class RingWork {
         bytes: traffic.bytes,
         cells: traffic.cells,
       }));
-    return { mode, streams, tasks: this.tasks.list() };
+    return { mode, streams: [...incoming, ...outgoing], tasks: this.tasks.list() };
   }
 
   cleanup(): Promise<{ cells: number; bytes: number }> {
