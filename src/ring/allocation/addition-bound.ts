@@ -27,8 +27,8 @@ import { MURMUR3_SPACE, type TokenSpace } from "./token-space.ts";
 const BISECTIONS = 10;
 /** Positions of the window per width. */
 const GRID = 48;
-/** The search gives up after so many steps, and takes the window as possible. */
-const STEPS_MAX = 300_000;
+/** The search for a width gives up after so many steps, and takes it as possible. */
+const STEPS_MAX = 100_000;
 /** Loads are compared with so much tolerance. */
 const ROUNDING = 1e-9;
 
@@ -152,11 +152,11 @@ class WindowSearch {
     const smallest = this.#reliefs.loads.reduce((least, load) => Math.min(least, load), 1);
     // The window holds the mean, and the smallest load, which nobody can make larger.
     const step = width / GRID;
+    this.#steps = 0;
     for (let top = 1; top <= smallest + width + ROUNDING; top += step) {
       this.#lowest = top - width - ROUNDING;
       this.#highest = Math.min(top + step, smallest + width) + ROUNDING;
       this.#openGaps();
-      this.#steps = 0;
       if (this.#canSettle(this.#tokenCount)) return true;
     }
     return false;
