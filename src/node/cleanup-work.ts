@@ -9,7 +9,7 @@ import { type CleanupResult, cleanUp } from "../healing/cleanup.ts";
 import type { TaskRegister } from "../healing/tasks.ts";
 import { headOf } from "../layout/history.ts";
 import type { Layout } from "../layout/layout.ts";
-import type { Clock, Logger } from "../model/deps.ts";
+import type { Clock, Logger, Timer } from "../model/deps.ts";
 import { KvError } from "../model/kv-error.ts";
 import type { StorageEngine } from "../storage/engine.ts";
 import { foreignSpans } from "./held-data.ts";
@@ -32,6 +32,7 @@ export class CleanupWork {
   /** Hash of the layout for which nothing is left to drop, or somebody is at it. */
   #cleanFor = "";
   #work: Promise<unknown> = Promise.resolve();
+  #timer: Timer | undefined;
   #isStopped = false;
 
   constructor(deps: CleanupWorkDeps) {
@@ -47,7 +48,10 @@ export class CleanupWork {
     const layout = this.#settledLayout();
     if (layout === undefined || layout.version.hash === this.#cleanFor) return;
     this.#cleanFor = layout.version.hash;
-    this.#work = this.#work.then(() => this.#cleanLater(layout));
+    this.#timer?.cancel();
+    this.#timer = this.#deps.clock.setTimer(DELAY_MS, () => {
+      this.#work = this.#work.then(() => this.#cleanOrWarn(layout));
+    });
   }
 
   /** Drops it now; throws KvError while the ring is changing. */
@@ -64,6 +68,7 @@ export class CleanupWork {
 
   async stop(): Promise<void> {
     this.#isStopped = true;
+    this.#timer?.cancel();
     await this.#work;
   }
 
@@ -75,10 +80,7 @@ export class CleanupWork {
     return head.members.some(({ id }) => id === this.#memberId) ? head : undefined;
   }
 
-  async #cleanLater(layout: Layout): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.#deps.clock.setTimer(DELAY_MS, resolve);
-    });
+  async #cleanOrWarn(layout: Layout): Promise<void> {
     try {
       await this.#clean(layout);
     } catch (error) {

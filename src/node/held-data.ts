@@ -7,6 +7,9 @@ import type { ReplicaRange } from "../placement/replica-table.ts";
 import { tokenFromHalves } from "../ring/token.ts";
 import type { StorageEngine, TokenSpan } from "../storage/engine.ts";
 
+/** Cells that are looked at to know the density: measuring is one walk, clients wait meanwhile. */
+const SAMPLE_CELLS = 100_000;
+
 const WHOLE_RING: TokenSpan = { startHi: 0, startLo: 0, endHi: 0, endLo: 0 };
 
 /** The spans that a member holds (or does not) of a keyspace, neighbours joined. */
@@ -41,16 +44,15 @@ export function densitiesOf(
 ): ReadonlyMap<number, KeyspaceDensity> {
   const densities = new Map<number, KeyspaceDensity>();
   for (const keyspace of layout.keyspaces) {
-    const spans = spansOf(layout, keyspace, (holders) => holders.includes(memberId));
-    const share = spans.reduce((sum, span) => sum + shareOf(span), 0);
-    if (share === 0) continue;
-    let [bytes, keys] = [0, 0];
-    for (const span of spans) {
+    let [bytes, keys, share] = [0, 0, 0];
+    for (const span of spansOf(layout, keyspace, (holders) => holders.includes(memberId))) {
+      if (keys >= SAMPLE_CELLS) break;
       const held = engine.measure(keyspace.id, span);
       bytes += held.bytes;
       keys += held.cells;
+      share += shareOf(span);
     }
-    densities.set(keyspace.id, { bytes: bytes / share, keys: keys / share });
+    if (share > 0) densities.set(keyspace.id, { bytes: bytes / share, keys: keys / share });
   }
   return densities;
 }
