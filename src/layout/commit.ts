@@ -17,7 +17,8 @@ import {
   nextVersion,
 } from "../model/layout-version.ts";
 import { Murmur3, createHalvesMurmur3 } from "../ring/murmur3.ts";
-import { unreachable } from "../util/assert.ts";
+import { type RingPositions, ringPositionsOf } from "../placement/ring-positions.ts";
+import { must, unreachable } from "../util/assert.ts";
 import { canonicalDefinition, layoutHash } from "./encoding.ts";
 import {
   type Layout,
@@ -31,9 +32,9 @@ import {
   type LayoutRules,
   checkContent,
   checkKeyspaceForm,
+  checkPartitioner,
   checkTokens,
   compareText,
-  compareTokens,
 } from "./rules.ts";
 
 /** The addresses of a member, which it may change at any time. */
@@ -74,12 +75,14 @@ export interface Genesis {
 
 /** The first layout of a ring. Throws LayoutError. */
 export function genesis(start: Genesis, rules: LayoutRules = {}): Layout {
+  checkPartitioner(start.partitioner);
+  const positions = ringPositionsOf(start.partitioner);
   const content: LayoutContent = {
     clusterId: start.clusterId,
     clusterName: start.clusterName,
     partitioner: start.partitioner,
     members: start.members
-      .map((member) => canonicalMember(member, start.partitioner))
+      .map((member) => canonicalMember(member, positions))
       .toSorted((a, b) => compareText(a.id, b.id)),
     keyspaces: [],
     leavingIds: [],
@@ -156,7 +159,10 @@ function contentOf(content: LayoutContent): LayoutContent {
 function changed(layout: Layout, change: LayoutChange, rules: LayoutRules): LayoutContent {
   switch (change.kind) {
     case "add-member":
-      return withMember(layout, canonicalMember(change.member, layout.partitioner));
+      return withMember(
+        layout,
+        canonicalMember(change.member, ringPositionsOf(layout.partitioner)),
+      );
     case "addresses":
       return withAddresses(layout, change.id, change.addresses);
     case "create-keyspace":
@@ -245,9 +251,12 @@ function freeKeyspaceId(keyspaces: readonly LayoutKeyspace[], name: string): num
 }
 
 /** Tokens in ring order, whatever order they were given in. */
-function canonicalMember(member: LayoutMember, partitioner: string): LayoutMember {
-  checkTokens(member, partitioner);
-  return { ...member, tokens: member.tokens.toSorted(compareTokens) };
+function canonicalMember(member: LayoutMember, positions: RingPositions): LayoutMember {
+  const own = checkTokens(member, positions);
+  const sorted = member.tokens
+    .map((token, index) => ({ token, position: must(own[index], "a position of each token") }))
+    .toSorted((a, b) => (a.position < b.position ? -1 : 1));
+  return { ...member, tokens: sorted.map(({ token }) => token) };
 }
 
 function entryOf(member: LayoutMember): unknown[] {

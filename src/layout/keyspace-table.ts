@@ -1,4 +1,5 @@
 /** A keyspace of one layout as a table from token to members, and how many replicas that should be. */
+import { ringPositionsOf } from "../placement/ring-positions.ts";
 import { type ReplicaTable, buildReplicaTable } from "../placement/replica-table.ts";
 import {
   type Replication,
@@ -6,7 +7,6 @@ import {
   parseReplication,
   replicationFactor,
 } from "../placement/strategy.ts";
-import { parseToken } from "../ring/token.ts";
 import { type LayoutContent, type LayoutKeyspace, datacentersOf } from "./layout.ts";
 
 /** How a keyspace is replicated, as far as counting goes. */
@@ -16,13 +16,14 @@ export interface ReplicationFactors {
   readonly perDatacenter: ReadonlyMap<string, number> | undefined;
 }
 
-/** The replicas of each token, as indexes into the layout's members. */
+/** The replicas of each position, as indexes into the layout's members. */
 export function keyspaceTable(layout: LayoutContent, keyspace: LayoutKeyspace): ReplicaTable {
+  const positions = ringPositionsOf(layout.partitioner);
   return buildReplicaTable({
     members: layout.members.map(({ dc, rack, tokens }) => ({
       dc,
       rack,
-      tokens: tokens.map(parseToken),
+      tokens: tokens.map((token) => positions.positionOf(token)),
     })),
     replication: parseReplication(keyspace.replication, datacentersOf(layout)),
   });

@@ -4,7 +4,9 @@
  */
 import { CONSISTENCY_LEVELS, DURABILITIES } from "../model/consistency.ts";
 import type { KeyspaceDefinition, ReplicationOptions } from "../model/admin-api.ts";
-import { MAX_TOKEN, MIN_TOKEN } from "../ring/token.ts";
+import { type RingPositions, ringPositionsOf } from "../placement/ring-positions.ts";
+import { PARTITIONER_NAMES } from "../ring/partitioners/by-name.ts";
+import { TokenError } from "../ring/token.ts";
 import { parseAddress } from "../util/address.ts";
 import {
   type LayoutContent,
@@ -25,8 +27,8 @@ export const KEYSPACE_ID_MAX = 65_535;
 export const TOKENS_PER_MEMBER_MAX = 4096;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-/** Canonical decimal text: one token has one spelling. 39 digits hold 127 bits. */
-const TOKEN = /^(?:0|-?[1-9]\d{0,38})$/;
+/** Lists of tokens are separated by commas. */
+const TOKEN = /^[^\p{Cc},]{1,100}$/u;
 /** Names become keys of objects, where one of them has a meaning of its own. */
 const NAME = /^(?!__proto__$)[^\p{Cc}]{1,100}$/u;
 const CLASS = /^[\w.]{1,100}$/;
@@ -36,7 +38,7 @@ const KEYSPACE_NAME = /^\w{1,48}$/;
 export function checkContent(content: LayoutContent, rules: LayoutRules): void {
   checkForm("clusterId", content.clusterId, UUID, "a UUID in lower case");
   checkForm("clusterName", content.clusterName, NAME, "1 to 100 printable characters");
-  checkForm("partitioner", content.partitioner, CLASS, "the name of a partitioner");
+  checkPartitioner(content.partitioner);
   for (const field of ["leavingIds", "removedIds"] as const) {
     for (const id of content[field]) checkForm(field, id, UUID, "a UUID in lower case");
     checkAscending(field, content[field], compareText);
@@ -52,29 +54,33 @@ export function compareText(a: string, b: string): number {
   return a < b ? -1 : 1;
 }
 
-/** Numeric order of two tokens in canonical text. */
-export function compareTokens(a: string, b: string): number {
-  const difference = BigInt(a) - BigInt(b);
-  return difference === 0n ? 0 : difference < 0n ? -1 : 1;
+/**
+ * The positions of the member's tokens, in the order given. Throws LayoutError unless each token is
+ * one that the partitioner has and a member may own, in its canonical spelling.
+ */
+export function checkTokens(member: LayoutMember, positions: RingPositions): readonly bigint[] {
+  const at = `members.${member.id}.tokens`;
+  if (member.tokens.length === 0 || member.tokens.length > TOKENS_PER_MEMBER_MAX) {
+    throw invalid(at, `${member.tokens.length} tokens`, `1 to ${TOKENS_PER_MEMBER_MAX} tokens`);
+  }
+  return member.tokens.map((token) => {
+    checkForm(at, token, TOKEN, "1 to 100 printable characters without a comma");
+    try {
+      const position = positions.positionOf(token);
+      const canonical = positions.canonical(token);
+      if (canonical === token) return position;
+      throw invalid(at, token, `the canonical spelling '${canonical}'`);
+    } catch (error) {
+      if (!(error instanceof TokenError)) throw error;
+      throw invalid(at, token, error.expected);
+    }
+  });
 }
 
-/** Throws LayoutError unless each token is canonical decimal text within the ring. */
-export function checkTokens(member: LayoutMember, partitioner: string): void {
-  if (member.tokens.length === 0 || member.tokens.length > TOKENS_PER_MEMBER_MAX) {
-    throw invalid(
-      `members.${member.id}.tokens`,
-      `${member.tokens.length} tokens`,
-      `1 to ${TOKENS_PER_MEMBER_MAX} tokens`,
-    );
-  }
-  for (const token of member.tokens) {
-    checkForm(`members.${member.id}.tokens`, token, TOKEN, "decimal text without leading zeros");
-    if (!partitioner.endsWith("Murmur3Partitioner")) continue;
-    const value = BigInt(token);
-    if (value < MIN_TOKEN || value > MAX_TOKEN) {
-      throw invalid(`members.${member.id}.tokens`, token, `${MIN_TOKEN} to ${MAX_TOKEN}`);
-    }
-  }
+/** Throws LayoutError unless this is the name of a partitioner. */
+export function checkPartitioner(name: string): void {
+  if (PARTITIONER_NAMES.includes(name)) return;
+  throw invalid("partitioner", name, `one of ${PARTITIONER_NAMES.join(", ")}`);
 }
 
 export function checkKeyspaceForm(definition: KeyspaceDefinition, rules: LayoutRules): void {
@@ -109,10 +115,12 @@ function checkMembers(content: LayoutContent): void {
   checkAscending("members", content.members, (a, b) => compareText(a.id, b.id));
   const removed = new Set([...content.removedIds, ...content.leavingIds]);
   const idByAddress = new Map<string, string>();
-  const idByToken = new Map<string, string>();
+  const owned = new Map<bigint, OwnedToken>();
+  const positions = ringPositionsOf(content.partitioner);
   for (const member of content.members) {
     checkMemberForm(member);
-    checkTokens(member, content.partitioner);
+    const own = checkTokens(member, positions);
+    checkAscending(`members.${member.id}.tokens`, own, (a, b) => (a < b ? -1 : a > b ? 1 : 0));
     if (removed.has(member.id)) {
       throw new LayoutError(
         "ID_REMOVED",
@@ -120,29 +128,50 @@ function checkMembers(content: LayoutContent): void {
         { id: member.id },
       );
     }
-    claim(idByAddress, member.address, member, "ADDRESS_TAKEN");
-    for (const token of member.tokens) claim(idByToken, token, member, "TOKEN_TAKEN");
+    claimAddress(idByAddress, member);
+    for (const [index, position] of own.entries()) {
+      claimToken(owned, position, { token: member.tokens[index] ?? "", id: member.id });
+    }
   }
 }
 
-/** Notes that `member` owns `what`, which nobody else may own. */
-function claim(
-  owners: Map<string, string>,
-  what: string,
-  member: LayoutMember,
-  code: "ADDRESS_TAKEN" | "TOKEN_TAKEN",
-): void {
-  const owner = owners.get(what);
+interface OwnedToken {
+  readonly token: string;
+  /** Of the member that owns it. */
+  readonly id: string;
+}
+
+/** Notes that the member has its address, which nobody else may have. */
+function claimAddress(owners: Map<string, string>, { id, address }: LayoutMember): void {
+  const owner = owners.get(address);
   if (owner === undefined) {
-    owners.set(what, member.id);
+    owners.set(address, id);
     return;
   }
-  const noun = code === "TOKEN_TAKEN" ? "token" : "address";
-  throw new LayoutError(code, `${noun} ${what} of member ${member.id} belongs to member ${owner}`, {
-    [noun]: what,
-    id: member.id,
-    owner,
-  });
+  throw new LayoutError(
+    "ADDRESS_TAKEN",
+    `address ${address} of member ${id} belongs to member ${owner}`,
+    { address, id, owner },
+  );
+}
+
+/** Notes that the member owns what is at the position, which nobody else may own. */
+function claimToken(owners: Map<bigint, OwnedToken>, position: bigint, claim: OwnedToken): void {
+  const owned = owners.get(position);
+  if (owned === undefined) {
+    owners.set(position, claim);
+    return;
+  }
+  const { token, id } = claim;
+  const { token: other, id: owner } = owned;
+  const belongs = `belongs to member ${owner}`;
+  throw new LayoutError(
+    "TOKEN_TAKEN",
+    token === other
+      ? `token ${token} of member ${id} ${belongs}`
+      : `token ${token} of member ${id} is too close to ${other}, which ${belongs}`,
+    { token, id, owner },
+  );
 }
 
 function checkMemberForm(member: LayoutMember): void {
@@ -156,12 +185,6 @@ function checkMemberForm(member: LayoutMember): void {
   if (!(member.weight > 0 && Number.isFinite(member.weight))) {
     throw invalid(`${at}.weight`, String(member.weight), "a positive number");
   }
-  checkAscending(`${at}.tokens`, member.tokens, compareTokensLoosely);
-}
-
-/** As compareTokens, for text that may still turn out to be malformed. */
-function compareTokensLoosely(a: string, b: string): number {
-  return TOKEN.test(a) && TOKEN.test(b) ? compareTokens(a, b) : -1;
 }
 
 function checkKeyspaces(keyspaces: readonly LayoutKeyspace[], rules: LayoutRules): void {

@@ -12,16 +12,23 @@
  *
  * Where replicas are counted by datacenter, each datacenter grows by itself (and may stay as it is).
  */
-import { AllocationError, type BalancedReplication } from "../ring/allocation/allocation.ts";
+import type { BalancedReplication } from "../ring/allocation/allocation.ts";
 import { growthTokens } from "../ring/allocation/even.ts";
 import { relativeLoads } from "../ring/allocation/growth.ts";
 import { MURMUR3_SPACE } from "../ring/allocation/token-space.ts";
-import { parseToken } from "../ring/token.ts";
 import { must } from "../util/assert.ts";
 import type { LayoutMember } from "./layout.ts";
 import { compareText } from "./rules.ts";
 import { type Draft, type Staging, type WaitingMember, refusal } from "./staging-draft.ts";
-import { balancedReplication, placed, ringMember, texts } from "./staging-tokens.ts";
+import type { RingTokens } from "./ring-tokens.ts";
+import {
+  allocated,
+  balancedReplication,
+  orderedRefusal,
+  placed,
+  ringMember,
+  ringTokens,
+} from "./staging-tokens.ts";
 
 /** Members that share the ring among them, and those that come to them. */
 interface Group {
@@ -38,21 +45,29 @@ export function growthMembers(
   staging: Staging,
 ): LayoutMember[] {
   const replication = balancedReplication(draft);
-  const tokens = draft.members.flatMap((member) => member.tokens.map(parseToken));
+  const present = ringTokens(draft, staging);
+  if (present.isOrdered) throw orderedRefusal(present, staging);
   return homesOf(draft, waiting, replication).flatMap((home) => {
     const racks = replication.kind === "simple" ? [home] : racksOf(home);
     const factor = factorOf(racks, staging);
     const grown = (scopes: readonly Group[]): LayoutMember[] => {
-      const growth = { factor, taken: new Set(tokens), staging };
+      const tokens = ringTokens(draft, staging);
+      const taken = new Set(draft.members.flatMap((member) => tokens.positionsOf(member.tokens)));
+      const growth = { factor, taken, tokens, staging };
       const cuts = new Map(scopes.flatMap(({ members }) => [...cutsOf(members, growth)]));
-      return racks.flatMap((rack) => followersOf(rack, factor, cuts));
+      return racks.flatMap((rack) => followersOf(rack, cuts, growth));
     };
     const together = grown([home]);
     if (racks.length === 1 || replication.kind === "simple") return together;
     const apart = grown(racks);
     const rf = replication.rf[home.name] ?? 1;
     const load = (members: readonly LayoutMember[]): number =>
-      Math.max(...relativeLoads([...home.members, ...members].map(ringMember), rf));
+      Math.max(
+        ...relativeLoads(
+          [...home.members, ...members].map((member) => ringMember(member, present)),
+          rf,
+        ),
+      );
     return load(apart) < load(together) ? apart : together;
   });
 }
@@ -98,24 +113,31 @@ function factorOf(groups: readonly Group[], staging: Staging): number {
   );
 }
 
-/** For each token of these members the tokens that cut the range that it ends. */
+interface Growth {
+  readonly factor: number;
+  /** Positions that somebody owns, or is going to. */
+  readonly taken: Set<bigint>;
+  readonly tokens: RingTokens;
+  readonly staging: Staging;
+}
+
+/** For each token of these members the positions that cut the range that it ends. */
 function cutsOf(
   members: readonly LayoutMember[],
-  growth: { factor: number; taken: Set<bigint>; staging: Staging },
-): ReadonlyMap<string, readonly bigint[]> {
-  const { factor, taken, staging } = growth;
-  const tokens = members.flatMap((member) => member.tokens.map(parseToken));
-  const sorted = BigInt64Array.from(tokens).sort();
-  const rounds = refusing(staging, () => growthTokens(MURMUR3_SPACE, tokens, factor));
+  { factor, taken, tokens, staging }: Growth,
+): ReadonlyMap<bigint, readonly bigint[]> {
+  const positions = members.flatMap((member) => tokens.positionsOf(member.tokens));
+  const sorted = BigInt64Array.from(positions).sort();
+  const rounds = allocated(staging, () => growthTokens(MURMUR3_SPACE, positions, factor));
   const free = (wanted: bigint): bigint => {
-    let token = wanted;
-    while (taken.has(token)) token = MURMUR3_SPACE.next(token);
-    taken.add(token);
-    return token;
+    let position = wanted;
+    while (taken.has(position)) position = MURMUR3_SPACE.next(position);
+    taken.add(position);
+    return position;
   };
   return new Map(
-    Array.from(sorted, (token, index) => [
-      String(token),
+    Array.from(sorted, (position, index) => [
+      position,
       rounds.map((round) => free(must(round[index], "a cut of each range"))),
     ]),
   );
@@ -124,15 +146,20 @@ function cutsOf(
 /** Who follows whom: the larger the larger. */
 function followersOf(
   { members, joining }: Group,
-  factor: number,
-  cuts: ReadonlyMap<string, readonly bigint[]>,
+  cuts: ReadonlyMap<bigint, readonly bigint[]>,
+  { factor, tokens, staging }: Growth,
 ): LayoutMember[] {
   const leaders = members.toSorted(byWeight);
   return joining.toSorted(byWeight).map((follower, index) => {
     const leader = must(leaders[Math.floor(index / (factor - 1))], "as many as the factor says");
     const round = index % (factor - 1);
-    const tokens = leader.tokens.map((token) => must(cuts.get(token)?.[round], "a cut"));
-    return placed(follower, texts(tokens));
+    const positions = tokens
+      .positionsOf(leader.tokens)
+      .map((position) => must(cuts.get(position)?.[round], "a cut"));
+    return placed(
+      follower,
+      allocated(staging, () => tokens.textsOf(positions)),
+    );
   });
 }
 
@@ -141,13 +168,4 @@ function byWeight(
   b: Pick<LayoutMember, "id" | "weight">,
 ): number {
   return a.weight - b.weight || compareText(a.id, b.id);
-}
-
-function refusing<T>(staging: Staging, run: () => T): T {
-  try {
-    return run();
-  } catch (error) {
-    if (error instanceof AllocationError) throw refusal(staging, error.message);
-    throw error;
-  }
 }

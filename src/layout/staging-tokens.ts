@@ -13,14 +13,14 @@ import {
   type BalancedReplication,
   type RingMember,
   TOKENS_PER_MEMBER_MAX,
-  compareTokens,
 } from "../ring/allocation/allocation.ts";
 import { allocateBalanced } from "../ring/allocation/balanced.ts";
 import { fewerTokens } from "../ring/allocation/fewer-tokens.ts";
 import { MURMUR3_SPACE } from "../ring/allocation/token-space.ts";
-import { TokenError, parseToken } from "../ring/token.ts";
+import { TokenError } from "../ring/token.ts";
 import { type Replication, parseReplication } from "../placement/strategy.ts";
-import type { LayoutKeyspace, LayoutMember } from "./layout.ts";
+import type { LayoutError, LayoutKeyspace, LayoutMember } from "./layout.ts";
+import { RingTokens, noWidths } from "./ring-tokens.ts";
 import { type Draft, type Staging, type WaitingMember, refusal } from "./staging-draft.ts";
 
 /** Replicas per datacenter that tokens are balanced for where no keyspace says how many. */
@@ -38,21 +38,46 @@ export function joiningTokens(
   const told = given ?? (waiting.initialToken.length > 0 ? waiting.initialToken : undefined);
   if (told !== undefined) return explicitTokens(draft, waiting, told, staging);
   const tokenCount = tokenCountForWeight(waiting.numTokens, waiting.weight);
-  const request = requestFor(draft, waiting, tokenCount, staging);
-  return allocated(staging, () => allocateTokens({ kind: waiting.allocator }, request));
+  const tokens = ringTokens(draft, staging);
+  return allocated(staging, () => {
+    if (tokens.isOrdered) return drawnTokens(tokens, tokenCount, waiting, staging);
+    const request = requestFor(draft, waiting, { tokenCount, tokens, staging });
+    return tokens.textsOf(allocateTokens({ kind: waiting.allocator }, request));
+  });
 }
 
 /** Tokens that somebody named. Throws LayoutError, TOKEN_TAKEN among others. */
 export function explicitTokens(
   draft: Draft,
   member: Place,
-  texts: readonly string[],
+  named: readonly string[],
   staging: Staging,
 ): string[] {
-  const request = requestFor(draft, member, texts.length, staging);
-  return allocated(staging, () =>
-    allocateTokens({ kind: "explicit", tokens: texts.map(parseToken) }, request),
-  );
+  requireCount(named.length, staging);
+  const others = draft.members.filter(({ id }) => id !== member.id);
+  const tokens = ringTokens({ members: others }, staging);
+  return allocated(staging, () => {
+    const owned = new Map(
+      others.flatMap(({ id, tokens: own }) =>
+        tokens.positionsOf(own).map((position, index) => [position, { id, token: own[index] }]),
+      ),
+    );
+    const seen = new Map<bigint, string>();
+    for (const text of named) {
+      const position = tokens.positions.positionOf(text);
+      const token = tokens.positions.canonical(text);
+      const owner = owned.get(position);
+      const twin = seen.get(position);
+      if (owner !== undefined) {
+        const which = owner.token === token ? "is" : `is too close to ${owner.token}, which is`;
+        throw taken(`token ${token} ${which} owned by member ${owner.id}`);
+      }
+      if (twin === token) throw taken(`token ${token} is given twice`);
+      if (twin !== undefined) throw taken(`tokens ${twin} and ${token} are too close`);
+      seen.set(position, token);
+    }
+    return tokens.textsOf(tokens.positionsOf(named));
+  });
 }
 
 /** Another number of tokens, with as many of the present ones as possible. */
@@ -61,25 +86,25 @@ export function resizedTokens(
   member: LayoutMember,
   tokenCount: number,
   staging: Staging,
-): string[] {
-  if (!Number.isInteger(tokenCount) || tokenCount < 1 || tokenCount > TOKENS_PER_MEMBER_MAX) {
-    const reason = `a member owns 1 to ${TOKENS_PER_MEMBER_MAX} tokens, not ${tokenCount}`;
-    throw refusal(staging, reason);
-  }
-  const own = member.tokens.map(parseToken);
-  const request = requestFor(draft, member, tokenCount, staging);
-  const before = tokensInHead(member, request, staging);
-  if (tokenCount <= own.length) {
+): readonly string[] {
+  requireCount(tokenCount, staging);
+  if (tokenCount === member.tokens.length) return member.tokens;
+  const tokens = ringTokens(draft, staging);
+  if (tokens.isOrdered) throw orderedRefusal(tokens, staging);
+  const own = tokens.positionsOf(member.tokens);
+  const request = requestFor(draft, member, { tokenCount, tokens, staging });
+  const before = tokensInHead(member, request, { tokens, staging });
+  if (tokenCount < own.length) {
     const expendable = own.filter((token) => !before.includes(token));
-    return texts(fewerTokens(request, { tokens: own, expendable }));
+    return tokens.textsOf(fewerTokens(request, { tokens: own, expendable }));
   }
   const returning = before.filter((token) => !own.includes(token));
-  const tokens = [...own, ...returning];
-  if (tokens.length >= tokenCount) {
-    return texts(fewerTokens(request, { tokens, expendable: returning }));
+  const all = [...own, ...returning];
+  if (all.length >= tokenCount) {
+    return tokens.textsOf(fewerTokens(request, { tokens: all, expendable: returning }));
   }
-  const added = allocateBalanced({ ...request, tokenCount: tokenCount - tokens.length }, tokens);
-  return texts([...tokens, ...added]);
+  const wanted = { ...request, tokenCount: tokenCount - all.length };
+  return allocated(staging, () => tokens.textsOf([...all, ...allocateBalanced(wanted, all)]));
 }
 
 /** How many tokens a member has per weight: what stays when its weight changes. */
@@ -99,9 +124,22 @@ export function placed(waiting: WaitingMember, tokens: readonly string[]): Layou
   return { id, address, respAddress, httpAddress, dc, rack, weight, tokens };
 }
 
-/** Decimal texts in ring order. */
-export function texts(tokens: readonly bigint[]): string[] {
-  return tokens.toSorted(compareTokens).map(String);
+/** The tokens of the ring as it is after the changes before. */
+export function ringTokens({ members }: Pick<Draft, "members">, { head }: Staging): RingTokens {
+  return new RingTokens(
+    head.partitioner,
+    members.map(({ tokens }) => tokens),
+  );
+}
+
+/** What was asked for can only be computed where the ring has widths. */
+export function orderedRefusal({ positions }: RingTokens, staging: Staging): LayoutError {
+  const { partitionerName } = positions;
+  return refusal(
+    staging,
+    `the ring of ${partitionerName} has no widths by which tokens could be chosen; name the tokens: ` +
+      "join or move a member with --tokens",
+  );
 }
 
 /**
@@ -137,44 +175,73 @@ function replicationOf({ replication }: LayoutKeyspace, present: Iterable<string
   return parseReplication(replication, [...new Set([...present, ...Object.keys(named)])]);
 }
 
+interface TokenWish {
+  readonly tokenCount: number;
+  readonly tokens: RingTokens;
+  readonly staging: Staging;
+}
+
 function requestFor(
   draft: Draft,
   joining: Place,
-  tokenCount: number,
-  { facts }: Staging,
+  { tokenCount, tokens, staging }: TokenWish,
 ): AllocationRequest {
   const { id, dc, rack, weight } = joining;
   const others = draft.members.filter((member) => member.id !== id);
   return {
     space: MURMUR3_SPACE,
-    members: others.map(ringMember),
+    members: others.map((member) => ringMember(member, tokens)),
     joining: { id, dc, rack, weight },
     tokenCount,
     replication: balancedReplication(draft, dc),
-    rng: facts.rng,
+    rng: staging.facts.rng,
   };
 }
 
 /** A member as allocators see it. */
-export function ringMember({ id, dc, rack, weight, tokens }: LayoutMember): RingMember {
-  return { id, dc, rack, weight, tokens: tokens.map(parseToken) };
+export function ringMember(
+  { id, dc, rack, weight, tokens: own }: LayoutMember,
+  tokens: RingTokens,
+): RingMember {
+  return { id, dc, rack, weight, tokens: tokens.positionsOf(own) };
 }
 
 /** What the member owns in the present layout and nobody else has taken since. */
 function tokensInHead(
   { id }: LayoutMember,
   { members }: AllocationRequest,
-  { head }: Staging,
+  { tokens, staging }: Omit<TokenWish, "tokenCount">,
 ): bigint[] {
-  const taken = new Set(members.flatMap(({ tokens }) => tokens));
-  const before = head.members.find((member) => member.id === id);
-  return (before?.tokens ?? []).map(parseToken).filter((token) => !taken.has(token));
+  const owned = new Set(members.flatMap((member) => member.tokens));
+  const before = staging.head.members.find((member) => member.id === id);
+  return tokens.positionsOf(before?.tokens ?? []).filter((token) => !owned.has(token));
+}
+
+function drawnTokens(
+  tokens: RingTokens,
+  tokenCount: number,
+  { allocator }: WaitingMember,
+  staging: Staging,
+): string[] {
+  if (allocator !== "random") throw noWidths(tokens.positions.partitionerName);
+  return tokens.draw(tokenCount, staging.facts.rng);
+}
+
+function requireCount(tokenCount: number, staging: Staging): void {
+  if (Number.isInteger(tokenCount) && tokenCount >= 1 && tokenCount <= TOKENS_PER_MEMBER_MAX)
+    return;
+  const reason = `a member owns 1 to ${TOKENS_PER_MEMBER_MAX} tokens, not ${tokenCount}`;
+  throw refusal(staging, reason);
+}
+
+function taken(message: string): AllocationError {
+  return new AllocationError("TOKEN_TAKEN", message);
 }
 
 /** What an allocation gives, its errors as those of the staged change. */
-function allocated(staging: Staging, allocate: () => readonly bigint[]): string[] {
+export function allocated<T>(staging: Staging, allocate: () => T): T {
   try {
-    return texts(allocate());
+    return allocate();
   } catch (error) {
     if (error instanceof TokenError) throw refusal(staging, error.message);
     if (!(error instanceof AllocationError)) throw error;

@@ -7,7 +7,7 @@
  * This differs from RingEmbedding, which spreads the tokens of one given ring for tools: there the
  * position of a key depends on who is in the ring.
  */
-import type { AnyPartitioner } from "../ring/partitioners/by-name.ts";
+import { type AnyPartitioner, createPartitioner } from "../ring/partitioners/by-name.ts";
 import { ByteOrderedPartitioner } from "../ring/partitioners/byte-ordered.ts";
 import { CollatingOrderPreservingPartitioner } from "../ring/partitioners/collating.ts";
 import { DynomitePartitioner } from "../ring/partitioners/dynomite.ts";
@@ -38,6 +38,10 @@ export interface RingPositions {
   readonly compareKeys: ((a: Uint8Array, b: Uint8Array) => number) | undefined;
   /** A hasher from keys to positions; it keeps its last result, so each user takes one of its own. */
   createHasher(): KeyHasher;
+  /** The token of a key, as text. Throws TokenError where the partitioner cannot take such a key. */
+  tokenOf(key: Uint8Array): string;
+  /** The one spelling of a token, given as text. Throws TokenError if it is none. */
+  canonical(token: string): string;
   /**
    * The position of a member's token, given as text. Throws TokenError if it is no token, or none
    * that a member of a running ring may own.
@@ -55,6 +59,11 @@ export interface RingPositions {
    * ordered partitioners, whose rings have no width to share out.
    */
   tokenAt(position: bigint): string | undefined;
+}
+
+/** The positions of the partitioner with this name. Throws PartitionerError. */
+export function ringPositionsOf(partitionerName: string): RingPositions {
+  return createRingPositions(createPartitioner(partitionerName));
 }
 
 /** The positions of a partitioner; nothing in them depends on who is in the ring. */
@@ -92,6 +101,14 @@ class PartitionerPositions<T> implements RingPositions {
 
   createHasher(): KeyHasher {
     return this.#positions.createHasher();
+  }
+
+  tokenOf(key: Uint8Array): string {
+    return this.#partitioner.format(this.#partitioner.hash(key));
+  }
+
+  canonical(text: string): string {
+    return this.#partitioner.format(this.#partitioner.parse(text));
   }
 
   positionOf(text: string): bigint {

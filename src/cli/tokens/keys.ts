@@ -1,7 +1,12 @@
 /** Keys as the command line and standard input give them. */
 import { must } from "../../util/assert.ts";
 import type { Partitioner } from "../../ring/partitioner.ts";
-import { PARTITIONER_NAMES, createPartitioner } from "../../ring/partitioners/by-name.ts";
+import {
+  PARTITIONER_NAMES,
+  createPartitioner,
+  partitionerNameOf,
+  shortPartitionerName,
+} from "../../ring/partitioners/by-name.ts";
 import type { CliContext } from "../context.ts";
 import { CliError } from "../exit-codes.ts";
 import type { AnyToken } from "./ring-file.ts";
@@ -81,17 +86,8 @@ function withPlace(error: unknown, { place }: InputLine): unknown {
  * `orderpreserving`, `redis`, `dynomite`, `dynomite:crc32`. Throws CliError.
  */
 export function partitionerNamed(text: string): Partitioner<AnyToken> {
-  const wanted = shortForm(text);
-  const name = PARTITIONER_NAMES.find((known) => shortForm(known) === wanted);
+  const name = partitionerNameOf(text);
   if (name !== undefined) return createPartitioner(name);
-  const known = PARTITIONER_NAMES.map(shortForm).join(", ");
+  const known = PARTITIONER_NAMES.map(shortPartitionerName).join(", ");
   throw new CliError("usage", `'${text}' is no partitioner, expected one of ${known}`);
-}
-
-function shortForm(name: string): string {
-  return name
-    .toLowerCase()
-    .replace(/^org\.apache\.cassandra\.dht\./, "")
-    .replace(/(?:slot)?partitioner/, "")
-    .replace(/\((.+)\)$/, ":$1");
 }

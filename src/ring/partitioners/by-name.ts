@@ -31,6 +31,24 @@ const MAKERS: Readonly<Record<string, () => AnyPartitioner>> = {
 /** All names that `createPartitioner` knows. */
 export const PARTITIONER_NAMES: readonly string[] = Object.keys(MAKERS);
 
+/**
+ * The name that is meant: in full, with Cassandra's package, or short in any case, e.g. `murmur3`,
+ * `byteordered`, `dynomite:fnv1a_64`. Undefined if it is none.
+ */
+export function partitionerNameOf(text: string): string | undefined {
+  const wanted = shortPartitionerName(text);
+  return PARTITIONER_NAMES.find((known) => shortPartitionerName(known) === wanted);
+}
+
+/** The short form of a name, as `partitionerNameOf` takes it. */
+export function shortPartitionerName(name: string): string {
+  return name
+    .toLowerCase()
+    .replace(/^org\.apache\.cassandra\.dht\./, "")
+    .replace(/(?:slot)?partitioner/, "")
+    .replace(/\((.+)\)$/, ":$1");
+}
+
 /** A partitioner by its name, with or without Cassandra's package; throws PartitionerError. */
 export function createPartitioner(name: string): AnyPartitioner {
   const short = name.startsWith(CLASS_PACKAGE) ? name.slice(CLASS_PACKAGE.length) : name;

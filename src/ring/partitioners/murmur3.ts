@@ -19,15 +19,17 @@ export class Murmur3Partitioner implements HashPartitioner {
   /** Bounds the ring; the token of the empty key only. */
   readonly minimum: bigint = MIN_TOKEN;
   readonly maximum: bigint = MAX_TOKEN;
-  readonly #murmur3: Murmur3 = new Murmur3();
+  /** Made when a key is hashed: it takes long, and most of what is done with tokens needs none. */
+  #murmur3: Murmur3 | undefined;
 
   compare(a: bigint, b: bigint): number {
     return INT64_ORDER.compare(a, b);
   }
 
   hash(key: Uint8Array): bigint {
-    this.#murmur3.hash(key, 0, key.length);
-    return tokenFromHalves(this.#murmur3.hi, this.#murmur3.lo);
+    const murmur3 = (this.#murmur3 ??= new Murmur3());
+    murmur3.hash(key, 0, key.length);
+    return tokenFromHalves(murmur3.hi, murmur3.lo);
   }
 
   midpoint(left: bigint, right: bigint): bigint {
