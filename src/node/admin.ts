@@ -181,8 +181,12 @@ export class Admin implements AdminApi {
     const layout = this.#shownLayout();
     const stats = engine.stats();
     const member = this.#members(layout).find(({ isSelf }) => isSelf);
+    if (member === undefined) {
+      const reason = this.#deps.coordinator.refusal ?? "it is not in the ring";
+      throw new KvError({ code: "NOT_READY", reason });
+    }
     return {
-      member: must(member, "a member that serves is in its layout"),
+      member,
       clusterName: layout.clusterName,
       clusterId: layout.clusterId,
       releaseVersion,
