@@ -83,8 +83,8 @@ const plannedMemberSchema: z.ZodType<PlanJson["members"][number]> = z.object({
   dc: z.string(),
   rack: z.string(),
   isUp: z.boolean(),
-  ownershipBefore: z.number(),
-  ownershipAfter: z.number(),
+  ownershipBefore: z.number().optional(),
+  ownershipAfter: z.number().optional(),
   tokensBefore: z.number(),
   tokensAfter: z.number(),
 });
@@ -116,6 +116,7 @@ export const planSchema: z.ZodType<PlanJson> = z.object({
         "UNEVEN",
         "DATA_AT_RISK",
         "OVERTAKES",
+        "NO_WIDTHS",
       ]),
       message: z.string(),
     }),

@@ -52,7 +52,7 @@ export const memberSchema: z.ZodType<MemberJson> = z
     state: z.enum(["NORMAL", "LEAVING", "JOINING", "MOVING", "DRAINED"]),
     loadBytes: optionalNumber,
     tokens: z.array(z.string()),
-    ownership: z.number(),
+    ownership: z.number().optional(),
     phi: optionalNumber,
     generation: optionalNumber,
     releaseVersion: optionalText,

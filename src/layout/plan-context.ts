@@ -4,6 +4,7 @@ import type { ReplicaRange, ReplicaTable } from "../placement/replica-table.ts";
 import { tokenFromHalves } from "../ring/token.ts";
 import { keyspaceTable } from "./keyspace-table.ts";
 import type { Layout, LayoutKeyspace, LayoutMember } from "./layout.ts";
+import { type RingMeasure, hasNoWidths, ringMeasure } from "./ring-measure.ts";
 import { type SyncDuty, syncDuties } from "./transition.ts";
 
 /** How much of a keyspace there is: one replica of the whole ring. */
@@ -42,6 +43,9 @@ export class PlanContext {
   readonly changes: readonly StagedChange[];
   readonly facts: PlanFacts;
   readonly duties: readonly SyncDuty[];
+  /** True where shares of the ring count ranges, because tokens have no widths. */
+  readonly hasNoWidths: boolean;
+  readonly #measure: RingMeasure;
   readonly #members: ReadonlyMap<string, LayoutMember>;
   readonly #tables: Map<Layout, Map<number, ReplicaTable>> = new Map();
 
@@ -53,6 +57,8 @@ export class PlanContext {
     this.changes = changes;
     this.facts = facts;
     this.duties = syncDuties(base, target);
+    this.hasNoWidths = hasNoWidths(head.partitioner);
+    this.#measure = ringMeasure([base, head, target]);
     this.#members = new Map(
       [...base.members, ...head.members, ...target.members].map((member) => [member.id, member]),
     );
@@ -65,6 +71,16 @@ export class PlanContext {
     const table = tables.get(keyspace.id) ?? keyspaceTable(layout, keyspace);
     tables.set(keyspace.id, table);
     return table;
+  }
+
+  /** Share of the ring in (start, end]; the whole of it if they are equal. */
+  shareBetween(start: bigint, end: bigint): number {
+    return this.#measure(start, end);
+  }
+
+  /** As shareBetween. */
+  shareOfRange({ startHi, startLo, endHi, endLo }: ReplicaRange): number {
+    return this.#measure(tokenFromHalves(startHi, startLo), tokenFromHalves(endHi, endLo));
   }
 
   /** The entry of a member in the newest of the layouts that has one. */
@@ -84,15 +100,4 @@ export class PlanContext {
   isRemoved(id: string): boolean {
     return this.target.removedIds.includes(id);
   }
-}
-
-/** Share of the ring in (start, end]; the whole of it if they are equal. */
-export function shareBetween(start: bigint, end: bigint): number {
-  const width = BigInt.asUintN(64, end - start);
-  return width === 0n ? 1 : Number(width) / 2 ** 64;
-}
-
-/** As shareBetween. */
-export function shareOfRange({ startHi, startLo, endHi, endLo }: ReplicaRange): number {
-  return shareBetween(tokenFromHalves(startHi, startLo), tokenFromHalves(endHi, endLo));
 }

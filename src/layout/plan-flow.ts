@@ -7,7 +7,7 @@
  * compares to be sure of it, receives next to nothing.
  */
 import type { PlannedTransfer } from "../model/topology-api.ts";
-import { type PlanContext, shareBetween } from "./plan-context.ts";
+import type { PlanContext } from "./plan-context.ts";
 import type { SyncDuty } from "./transition.ts";
 
 /** What goes from one member to another, or what is only compared. */
@@ -78,13 +78,13 @@ function book(
   sums: Map<string, Sum>,
   { keyspaceId, start, end, receiver }: SyncDuty,
   from: string,
-  { facts }: PlanContext,
+  context: PlanContext,
 ): void {
   const key = `${from} ${receiver}`;
   const empty = { from, to: receiver, rangeCount: 0, share: 0, keys: 0, bytes: 0 };
   const sum = sums.get(key) ?? empty;
-  const share = shareBetween(start, end);
-  const density = facts.densities.get(keyspaceId);
+  const share = context.shareBetween(start, end);
+  const density = context.facts.densities.get(keyspaceId);
   sum.rangeCount++;
   sum.share += share;
   sum.keys += share * (density?.keys ?? 0);

@@ -1,7 +1,7 @@
 /** Who holds how much before and after a plan, all keyspaces together. */
 import type { PlannedMember } from "../model/topology-api.ts";
 import { effectiveOwnership, primaryOwnership } from "../placement/ownership.ts";
-import { parseToken } from "../ring/token.ts";
+import { ringPositionsOf } from "../placement/ring-positions.ts";
 import { must } from "../util/assert.ts";
 import type { Layout } from "./layout.ts";
 import type { PlanContext } from "./plan-context.ts";
@@ -22,8 +22,8 @@ export function plannedMembers(context: PlanContext): readonly PlannedMember[] {
       dc,
       rack,
       isUp: facts.aliveIds.has(id),
-      ownershipBefore: before.get(id) ?? 0,
-      ownershipAfter: after.get(id) ?? 0,
+      ownershipBefore: before && (before.get(id) ?? 0),
+      ownershipAfter: after && (after.get(id) ?? 0),
       tokensBefore: tokenCountOf(head, id),
       tokensAfter: tokenCountOf(target, id),
     };
@@ -33,8 +33,13 @@ export function plannedMembers(context: PlanContext): readonly PlannedMember[] {
 /**
  * The share of all data of which a member is a replica: the mean of its effective ownership over the
  * keyspaces, weighted by their sizes; unweighted while all are empty; without keyspaces its primary one.
+ * Undefined where tokens have no widths.
  */
-export function sharesById(context: PlanContext, layout: Layout): ReadonlyMap<string, number> {
+export function sharesById(
+  context: PlanContext,
+  layout: Layout,
+): ReadonlyMap<string, number> | undefined {
+  if (context.hasNoWidths) return undefined;
   const { members, keyspaces } = layout;
   const sizes = keyspaces.map(({ id }) => context.facts.densities.get(id)?.bytes ?? 0);
   const total = sizes.reduce((sum, size) => sum + size, 0);
@@ -46,8 +51,11 @@ export function sharesById(context: PlanContext, layout: Layout): ReadonlyMap<st
       shares[member] = (shares[member] ?? 0) + part * share;
     }
   }
+  const positions = ringPositionsOf(layout.partitioner);
   const tokens = (): { tokens: bigint[] }[] =>
-    members.map((member) => ({ tokens: member.tokens.map(parseToken) }));
+    members.map((member) => ({
+      tokens: member.tokens.map((token) => positions.positionOf(token)),
+    }));
   const chosen = keyspaces.length > 0 ? shares : primaryOwnership(tokens());
   return new Map(members.map(({ id }, index) => [id, chosen[index] ?? 0]));
 }

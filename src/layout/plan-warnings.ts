@@ -5,11 +5,11 @@
  */
 import type { PlanWarning } from "../model/topology-api.ts";
 import { type RackViolation, rackViolationsOf } from "../placement/movement.ts";
+import { ringPositionsOf } from "../placement/ring-positions.ts";
 import { parseReplication } from "../placement/strategy.ts";
-import { parseToken } from "../ring/token.ts";
 import { replicationFactors } from "./keyspace-table.ts";
 import { type Layout, type LayoutKeyspace, datacentersOf } from "./layout.ts";
-import { type PlanContext, shareBetween, shareOfRange } from "./plan-context.ts";
+import type { PlanContext } from "./plan-context.ts";
 import { sharesById } from "./plan-shares.ts";
 import { asPercent } from "./plan-words.ts";
 import { ascending } from "./staging-draft.ts";
@@ -24,6 +24,7 @@ const UNEVEN_STEP = 0.001;
 export function warningsOf(context: PlanContext): readonly PlanWarning[] {
   return [
     ...overtaking(context),
+    ...guesses(context),
     ...membersDown(context),
     ...dataAtRisk(context),
     ...levelsUnserved(context),
@@ -44,6 +45,15 @@ function overtaking({ head, base }: PlanContext): PlanWarning[] {
         "there yet",
     },
   ];
+}
+
+/** Where tokens have no widths, sizes and shares are worth little. */
+function guesses({ hasNoWidths, head }: PlanContext): PlanWarning[] {
+  if (!hasNoWidths) return [];
+  const message =
+    `the ring of ${head.partitioner} has no widths: sizes, times and shares in this plan take it ` +
+    "that every range holds as much as any other";
+  return [{ code: "NO_WIDTHS", message }];
 }
 
 /** Who has to agree and is down, and who has to send and is down. */
@@ -99,7 +109,7 @@ function dataAtRisk(context: PlanContext): PlanWarning[] {
     const key = `${keyspaceId} ${start} ${end}`;
     if (seen.has(key)) continue;
     seen.add(key);
-    shares.set(keyspaceId, (shares.get(keyspaceId) ?? 0) + shareBetween(start, end));
+    shares.set(keyspaceId, (shares.get(keyspaceId) ?? 0) + context.shareBetween(start, end));
   }
   return [...shares].map(([keyspaceId, share]) => {
     const keyspace = context.target.keyspaces.find(({ id }) => id === keyspaceId);
@@ -181,7 +191,7 @@ function unservedShare(
   let share = 0;
   for (const range of context.table(layout, keyspace).ranges()) {
     const alive = range.replicas.members.filter((index) => votes[index]).length;
-    if (alive < electorate.quorum) share += shareOfRange(range);
+    if (alive < electorate.quorum) share += context.shareOfRange(range);
   }
   return share;
 }
@@ -223,7 +233,10 @@ function racksShared(context: PlanContext): PlanWarning[] {
       before === undefined ? [] : violationsOf(context, head, before).map(keyOf),
     );
     const added = violations.filter((violation) => !known.has(keyOf(violation)));
-    const share = added.reduce((sum, violation) => sum + violation.share, 0);
+    const share = context.hasNoWidths
+      ? added.reduce((sum, { rangeCount }) => sum + rangeCount, 0) /
+        context.table(target, keyspace).ranges().length
+      : added.reduce((sum, violation) => sum + violation.share, 0);
     const [worst] = added;
     if (worst === undefined) return [];
     const example = worst.members.map((id) => context.name(id)).join(", ");
@@ -239,9 +252,10 @@ function violationsOf(
   layout: Layout,
   keyspace: LayoutKeyspace,
 ): readonly RackViolation[] {
+  const positions = ringPositionsOf(layout.partitioner);
   const members = layout.members.map((member) => ({
     ...member,
-    tokens: member.tokens.map(parseToken),
+    tokens: member.tokens.map((token) => positions.positionOf(token)),
   }));
   const replication = parseReplication(keyspace.replication, datacentersOf(layout));
   return rackViolationsOf({ members, replication }, context.table(layout, keyspace));
@@ -271,6 +285,7 @@ function unevennessByDatacenter(
 ): ReadonlyMap<string, { readonly max: number; readonly id: string }> {
   const shares = sharesById(context, layout);
   const worst = new Map<string, { max: number; id: string }>();
+  if (shares === undefined) return worst;
   for (const dc of datacentersOf(layout)) {
     const members = layout.members.filter((member) => member.dc === dc);
     const sum = members.reduce((total, { id }) => total + (shares.get(id) ?? 0), 0);

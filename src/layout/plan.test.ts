@@ -405,7 +405,7 @@ describe("what a plan says that moves", () => {
         );
         const mean = replicas.reduce((sum, count) => sum + count, 0) / replicas.length;
         for (const side of ["ownershipBefore", "ownershipAfter"] as const) {
-          const sum = plan.members.reduce((total, one) => total + one[side], 0);
+          const sum = plan.members.reduce((total, one) => total + (one[side] ?? 0), 0);
           expect(sum).toBeCloseTo(mean, 9);
         }
       }),

@@ -41,8 +41,11 @@ export interface MemberView {
   /** Bytes of live data, as gossiped; undefined while unknown. */
   readonly loadBytes: number | undefined;
   readonly tokens: readonly string[];
-  /** Share of the ring that it owns first, without replication. */
-  readonly ownership: number;
+  /**
+   * Share of the ring that it owns first, without replication. Undefined for ordered partitioners:
+   * their rings have no widths.
+   */
+  readonly ownership: number | undefined;
   /** Suspicion of the failure detector, on the scale of its threshold (8 by default). */
   readonly phi: number | undefined;
   readonly generation: number | undefined;
@@ -63,7 +66,10 @@ export interface StatusView {
   readonly members: readonly MemberView[];
   /** The keyspace whose replication the effective ownership is computed for, if one applies. */
   readonly keyspace: string | undefined;
-  /** Member id to share of the data held, counting replicas; absent if no keyspace applies. */
+  /**
+   * Member id to share of the data held, counting replicas; absent if no keyspace applies, and for
+   * ordered partitioners.
+   */
   readonly effectiveOwnership: Readonly<Record<string, number>> | undefined;
 }
 

@@ -51,9 +51,12 @@ export interface PlannedMember {
   readonly dc: string;
   readonly rack: string;
   readonly isUp: boolean;
-  /** Share of the data held, replicas counted, of all keyspaces together; 0 where it is not in the ring. */
-  readonly ownershipBefore: number;
-  readonly ownershipAfter: number;
+  /**
+   * Share of the data held, replicas counted, of all keyspaces together; 0 where it is not in the
+   * ring. Undefined for ordered partitioners: their rings have no widths.
+   */
+  readonly ownershipBefore: number | undefined;
+  readonly ownershipAfter: number | undefined;
   readonly tokensBefore: number;
   readonly tokensAfter: number;
 }
@@ -79,7 +82,9 @@ export type PlanWarningCode =
   /** Too few replicas that are left to be sure that nothing acknowledged is lost. */
   | "DATA_AT_RISK"
   /** Another change is still under way; this one takes its place. */
-  | "OVERTAKES";
+  | "OVERTAKES"
+  /** The partitioner is an ordered one: sizes and shares count every range alike. */
+  | "NO_WIDTHS";
 
 export interface PlanWarning {
   readonly code: PlanWarningCode;

@@ -3,6 +3,7 @@ import type { KeyspaceSpans } from "../healing/cleanup.ts";
 import { keyspaceTable } from "../layout/keyspace-table.ts";
 import type { Layout, LayoutKeyspace } from "../layout/layout.ts";
 import type { KeyspaceDensity } from "../layout/plan.ts";
+import { ringMeasure } from "../layout/ring-measure.ts";
 import type { ReplicaRange } from "../placement/replica-table.ts";
 import { tokenFromHalves } from "../ring/token.ts";
 import type { StorageEngine, TokenSpan } from "../storage/engine.ts";
@@ -34,14 +35,15 @@ export function foreignSpans(layout: Layout, memberId: string): readonly Keyspac
 }
 
 /**
- * The amount of data in one replica of the whole ring, as this member's own part lets expect: tokens
- * are hashes, so all parts of the ring are alike. By keyspace id.
+ * The amount of data in one replica of the whole ring, as this member's own part lets expect: where
+ * tokens are hashes all parts of the ring are alike (ring-measure.ts). By keyspace id.
  */
 export function densitiesOf(
   layout: Layout,
   memberId: string,
   engine: StorageEngine,
 ): ReadonlyMap<number, KeyspaceDensity> {
+  const measure = ringMeasure([layout]);
   const densities = new Map<number, KeyspaceDensity>();
   for (const keyspace of layout.keyspaces) {
     let [bytes, keys, share] = [0, 0, 0];
@@ -50,18 +52,14 @@ export function densitiesOf(
       const held = engine.measure(keyspace.id, span);
       bytes += held.bytes;
       keys += held.cells;
-      share += shareOf(span);
+      share += measure(
+        tokenFromHalves(span.startHi, span.startLo),
+        tokenFromHalves(span.endHi, span.endLo),
+      );
     }
     if (share > 0) densities.set(keyspace.id, { bytes: bytes / share, keys: keys / share });
   }
   return densities;
-}
-
-/** Of `(start, end]`, which is the whole ring if both are the same. */
-function shareOf({ startHi, startLo, endHi, endLo }: TokenSpan): number {
-  const start = tokenFromHalves(startHi, startLo);
-  const width = BigInt.asUintN(64, tokenFromHalves(endHi, endLo) - start);
-  return width === 0n ? 1 : Number(width) / 2 ** 64;
 }
 
 function joined(ranges: readonly ReplicaRange[]): readonly TokenSpan[] {
