@@ -153,7 +153,7 @@ export default {
     ...layerRules,
     {
       // The simulator's contact with the real machine: promise callbacks, and the command itself.
-      files: ["src/sim/host.ts", "src/sim/main.ts"],
+      files: ["src/sim/host.ts", "src/sim/main.ts", "src/sim/topology/main.ts"],
       rules: { "no-restricted-globals": "off" },
     },
     {

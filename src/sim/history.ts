@@ -105,6 +105,11 @@ export interface History {
   readonly datacenters: readonly string[];
   /** By name of the keyspace. */
   readonly replication: Readonly<Record<string, ReplicaCount>>;
+  /**
+   * Members and replication change while clients work. Then only quorums and ALL are known to meet,
+   * and what a replica held once it may have given away since.
+   */
+  readonly isRingChanging?: boolean | undefined;
   readonly operations: readonly Operation[];
   readonly snapshots: readonly Snapshot[];
   readonly crashes: readonly Crash[];

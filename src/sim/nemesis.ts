@@ -59,7 +59,7 @@ export class Nemesis {
       machine.thaw();
       machine.limitDisk(undefined);
       if (machine.hasFaultyDisk && machine.process !== undefined) this.#deps.crash(machine, "kill");
-      if (machine.process === undefined) machine.start();
+      if (machine.canStart) machine.start();
     }
   }
 
@@ -135,7 +135,7 @@ export class Nemesis {
 
   #startLater(machine: SimulatedMachine): void {
     const start = (): void => {
-      if (machine.process === undefined) machine.start();
+      if (machine.canStart) machine.start();
     };
     if (this.#isActive) this.#later(1500, start);
     else start();

@@ -2,14 +2,16 @@
  * Bugs put in on purpose, to prove that the simulator would find them. Each stands in front of the
  * real thing and breaks one promise; the table says which checker has to notice.
  */
+import type { AdminApi } from "../model/admin-api.ts";
 import type { Clock } from "../model/deps.ts";
 import type { KvApi, ReadRequest, ReadSink, WriteRequest, WriteSink } from "../model/kv-api.ts";
 import { KvError } from "../model/kv-error.ts";
+import type { Member } from "../node/member.ts";
 import type { CellWrite, PutSink, StorageEngine, StoredCell } from "../storage/engine.ts";
 import type { Durability } from "../model/consistency.ts";
 import { type Uint32Source, randomBelow } from "../util/random.ts";
 
-interface PlantDeps {
+export interface PlantDeps {
   readonly clock: Clock;
   readonly rng: Uint32Source;
 }
@@ -19,6 +21,9 @@ export interface Plant {
   readonly breaks: readonly string[];
   readonly engine?: (engine: StorageEngine, deps: PlantDeps) => StorageEngine;
   readonly kv?: (kv: KvApi, deps: PlantDeps) => KvApi;
+  readonly admin?: (admin: AdminApi, deps: PlantDeps) => AdminApi;
+  /** Changes the parts of a member that was just made. */
+  readonly member?: (member: Member, deps: PlantDeps & { readonly engine: StorageEngine }) => void;
 }
 
 export type PlantedBug =
@@ -44,7 +49,7 @@ function withPut(
 }
 
 /** `target` with some of its methods replaced; the others run on `target` itself. */
-function delegating<T extends object>(target: T, replacements: Partial<T>): T {
+export function delegating<T extends object>(target: T, replacements: Partial<T>): T {
   return new Proxy(target, {
     get: (_, name) => {
       const replacement = (replacements as Record<PropertyKey, unknown>)[name];

@@ -28,11 +28,13 @@ export interface RecorderDeps {
 export interface RecorderFacts {
   readonly datacenters: readonly string[];
   readonly replication: Readonly<Record<string, ReplicaCount>>;
+  readonly isRingChanging?: boolean | undefined;
 }
 
 export class Recorder implements History {
   readonly datacenters: readonly string[];
   readonly replication: Readonly<Record<string, ReplicaCount>>;
+  readonly isRingChanging: boolean;
   readonly operations: Operation[] = [];
   readonly snapshots: Snapshot[] = [];
   readonly crashes: Crash[] = [];
@@ -45,6 +47,7 @@ export class Recorder implements History {
     this.#deps = deps;
     this.datacenters = facts.datacenters;
     this.replication = facts.replication;
+    this.isRingChanging = facts.isRingChanging ?? false;
   }
 
   /** The present moment; no two are equal. */

@@ -10,18 +10,25 @@ export interface ReportContext extends SimulationOverrides {
 }
 
 export function report(result: SimulationResult, context: ReportContext = {}): string {
-  const { options, violations, logHash } = result;
+  const { options, logHash } = result;
   const lines = [`seed ${options.seed} breaks ${broken(result).join(", ")} (event log ${logHash})`];
-  for (const invariant of broken(result)) {
-    const ofIt = violations.filter((violation) => violation.invariant === invariant);
-    for (const { message } of ofIt.slice(0, SHOWN_MAX)) lines.push(`  ${invariant}: ${message}`);
-    if (ofIt.length > SHOWN_MAX) lines.push(`  ${invariant}: and ${ofIt.length - SHOWN_MAX} more`);
-  }
+  lines.push(...violationLines(result));
   lines.push(
     `  options: ${JSON.stringify(options)}`,
     `  repeat: ${repeatCommand(result, context)}`,
   );
   return lines.join("\n");
+}
+
+/** The violations of a run by invariant, the first few of each. */
+export function violationLines(result: Pick<SimulationResult, "violations">): string[] {
+  const lines: string[] = [];
+  for (const invariant of broken(result)) {
+    const ofIt = result.violations.filter((violation) => violation.invariant === invariant);
+    for (const { message } of ofIt.slice(0, SHOWN_MAX)) lines.push(`  ${invariant}: ${message}`);
+    if (ofIt.length > SHOWN_MAX) lines.push(`  ${invariant}: and ${ofIt.length - SHOWN_MAX} more`);
+  }
+  return lines;
 }
 
 /** The invariants that a run broke, each once. */

@@ -100,9 +100,9 @@ class Simulation {
       },
       options,
     );
-    const { machines, network } = this.#cluster;
+    const { machines, network, indexOf } = this.#cluster;
     this.#workload = new Workload(
-      { ...shared, rng: fork(this.#rng), recorder: this.#recorder, machines },
+      { ...shared, rng: fork(this.#rng), recorder: this.#recorder, machines, indexOf },
       options,
     );
     this.#nemesis = new Nemesis(
@@ -201,11 +201,11 @@ class Simulation {
   }
 }
 
-function thrown(error: unknown): Violation {
+export function thrown(error: unknown): Violation {
   return { invariant: "I28", message: `a process failed: ${stackOf(error)}` };
 }
 
-function unhandled(reason: unknown): Violation {
+export function unhandled(reason: unknown): Violation {
   return { invariant: "I28", message: `unhandled rejection: ${stackOf(reason)}` };
 }
 

@@ -13,7 +13,7 @@ import type { Plant } from "./planted-bugs.ts";
 import type { Recorder } from "./recorder.ts";
 import { type CrashKind, type Process, SimulatedMachine } from "./simulated-machine.ts";
 import { CALM_NETWORK, SimulatedNetwork } from "./simulated-network.ts";
-import { type KeyspacePlan, type SimulationOptions, fork } from "./swarm.ts";
+import { type KeyspacePlan, type MachinePlace, type SimulationOptions, fork } from "./swarm.ts";
 import type { VirtualTime } from "./virtual-clock.ts";
 import { bytesOf, splitKey } from "./wishes.ts";
 
@@ -31,33 +31,66 @@ export interface ClusterDeps {
   readonly onViolation: (violation: Violation) => void;
   readonly onCrash: (process: Process) => void;
   readonly onStop: (process: Process) => void;
+  /** See MachineDeps. */
+  readonly onStart?: ((machine: SimulatedMachine) => void) | undefined;
+  readonly onBoot?: ((machine: SimulatedMachine, process: Process) => void) | undefined;
+  /** Whether a member has a good reason not to start: true for ever, "retry" for the moment. */
+  readonly isStartExcused?:
+    | ((machine: SimulatedMachine, error: unknown) => true | "retry" | undefined)
+    | undefined;
 }
 
 export class SimulatedCluster {
   readonly network: SimulatedNetwork;
-  readonly machines: readonly SimulatedMachine[];
+  /** Those that are there at present. */
+  readonly machines: SimulatedMachine[];
   readonly #deps: ClusterDeps;
+  readonly #options: SimulationOptions;
+  /** All that ever were, by index. */
+  readonly #everyMachine: SimulatedMachine[] = [];
   /** By number, as the stores know them. */
   readonly #keyspaces = new Map<number, string>();
 
   constructor(deps: ClusterDeps, options: SimulationOptions) {
     this.#deps = deps;
-    const { time, log, rng, plant } = deps;
+    this.#options = options;
+    const { time, log, rng } = deps;
     this.network = new SimulatedNetwork({ time, log, rng: fork(rng) }, CALM_NETWORK);
-    this.machines = options.machines.map((_, index) => {
-      const parts = {
-        time,
-        log,
-        plant,
-        network: this.network,
-        rng: fork(rng),
-        onReady: (machine: SimulatedMachine) => this.#look(machine, "restarted"),
-        onStartFailure: (machine: SimulatedMachine, error: unknown) =>
-          this.#startFailed(machine, error),
-      };
-      return new SimulatedMachine(index, parts, options);
-    });
+    this.machines = [];
+    for (const place of options.machines) this.add(place);
   }
+
+  /** One more machine, which is not started yet. */
+  add(place: MachinePlace): SimulatedMachine {
+    const { time, log, rng, plant, onStart, onBoot } = this.#deps;
+    const parts = {
+      time,
+      log,
+      plant,
+      onStart,
+      onBoot,
+      network: this.network,
+      rng: fork(rng),
+      onReady: (machine: SimulatedMachine) => this.#look(machine, "restarted"),
+      onStartFailure: (machine: SimulatedMachine, error: unknown) =>
+        this.#startFailed(machine, error),
+    };
+    const index = this.#everyMachine.length;
+    const machine = new SimulatedMachine(index, parts, this.#options, place);
+    this.#everyMachine.push(machine);
+    this.machines.push(machine);
+    return machine;
+  }
+
+  /** A machine that is down is there no more. */
+  retire(machine: SimulatedMachine): void {
+    machine.scrap();
+    this.machines.splice(this.machines.indexOf(machine), 1);
+  }
+
+  /** The machine that has, or had last, this address; -1 if none had. */
+  readonly indexOf = (address: string): number =>
+    this.#everyMachine.findLastIndex((machine) => machine.address === address);
 
   /** Founds the ring; false if that does not succeed. */
   async form(): Promise<boolean> {
@@ -123,24 +156,28 @@ export class SimulatedCluster {
   /** Notes what each member holds at the end, and who should. */
   lookAtAll(keys: readonly string[]): void {
     for (const machine of this.machines) this.#look(machine, "final");
-    const { admin } = must(this.machines[0]?.process, "a running member").member;
+    const serving = this.machines.find(
+      ({ process }) => process?.member.coordinator.refusal === undefined && process !== undefined,
+    );
+    const { admin } = must(serving?.process, "a member that serves").member;
     for (const key of keys) {
       const [keyspace, name] = splitKey(key);
       const { replicas } = admin.endpoints(keyspace, bytesOf(name));
-      const indexes = replicas.map(({ address }) =>
-        this.machines.findIndex((machine) => machine.address === address),
+      this.#deps.recorder.replicas.set(
+        key,
+        replicas.map(({ address }) => this.indexOf(address)),
       );
-      this.#deps.recorder.replicas.set(key, indexes);
     }
   }
 
   async stopAll(): Promise<void> {
     const { time } = this.#deps;
     let stopped = 0;
-    for (const machine of this.machines) void this.stop(machine).then(() => stopped++);
-    const isStopped = (): boolean => stopped === this.machines.length;
+    const running = this.machines.filter(({ process }) => process !== undefined);
+    for (const machine of running) void this.stop(machine).then(() => stopped++);
+    const isStopped = (): boolean => stopped === running.length;
     if (await time.runUntil(isStopped, time.nowMs + STOP_WITHIN_MS)) return;
-    this.#broken("I28", `${this.machines.length - stopped} members do not stop`);
+    this.#broken("I28", `${running.length - stopped} members do not stop`);
   }
 
   #look(machine: SimulatedMachine, reason: "restarted" | "final"): void {
@@ -164,12 +201,14 @@ export class SimulatedCluster {
 
   /** A start may fail while the disk does; whoever supervises the process tries again. */
   #startFailed(machine: SimulatedMachine, error: unknown): void {
-    if (!machine.hasFaultyDisk && !machine.isDiskLimited) {
+    const excuse = this.#deps.isStartExcused?.(machine, error);
+    if (excuse === true) return;
+    if (excuse === undefined && !machine.hasFaultyDisk && !machine.isDiskLimited) {
       this.#broken("I26", `member ${machine.index} cannot start: ${describe(error)}`);
     }
     const { time } = this.#deps;
     time.schedule(time.nowMs + RESTART_MS, () => {
-      if (machine.process === undefined) machine.start();
+      if (machine.canStart) machine.start();
     });
   }
 
@@ -205,6 +244,6 @@ function viewOf({ index, isReady, process }: SimulatedMachine): string {
   );
 }
 
-function describe(error: unknown): string {
+export function describe(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }

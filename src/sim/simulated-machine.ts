@@ -2,6 +2,7 @@
  * One machine of the simulated cluster: a disk and a wall clock that outlive the processes on it,
  * and at most one process at a time, which is a production `Member` on simulated parts.
  */
+import type { AdminApi } from "../model/admin-api.ts";
 import type { KvApi } from "../model/kv-api.ts";
 import { type MemberOptions, Member } from "../node/member.ts";
 import type { StorageEngine } from "../storage/engine.ts";
@@ -28,6 +29,20 @@ export interface MachineDeps {
   readonly onReady: (machine: SimulatedMachine) => void;
   /** A member that was started gave up. */
   readonly onStartFailure: (machine: SimulatedMachine, error: unknown) => void;
+  /** It is about to be started: the last moment to change its configuration. */
+  readonly onStart?: ((machine: SimulatedMachine) => void) | undefined;
+  /** A process was made and is about to start: whoever wants to watch its parts does it now. */
+  readonly onBoot?: ((machine: SimulatedMachine, process: Process) => void) | undefined;
+}
+
+/** What stands in the configuration of a member; read when a process starts. */
+export interface MachineConfig {
+  dc: string;
+  rack: string;
+  weight: number;
+  numTokens: number;
+  seeds: readonly string[];
+  autoBootstrap: boolean;
 }
 
 /** `power`: unsynced data may be lost; `kill`: only the process dies. */
@@ -39,6 +54,8 @@ export interface Process {
   readonly member: Member;
   /** The data plane that clients get: the member's, or a planted one. */
   readonly kv: KvApi;
+  /** The control plane that operators get. */
+  readonly admin: AdminApi;
   /** The store as it is, whatever is planted in front of it. */
   readonly engine: StorageEngine;
   readonly transport: SimulatedTransport | undefined;
@@ -53,21 +70,46 @@ export class SimulatedMachine {
   readonly address: string;
   readonly place: MachinePlace;
   readonly wall: WallClock;
+  readonly config: MachineConfig;
   readonly #deps: MachineDeps;
   readonly #options: SimulationOptions;
+  #isScrapped = false;
   #disk: SimulatedDisk | undefined;
   #diskAfter: "power" | "kill" = "kill";
   #process: MutableProcess | undefined;
   #hasFaultyDisk = false;
   #isDiskLimited = false;
 
-  constructor(index: number, deps: MachineDeps, options: SimulationOptions) {
+  /** By default at the place that the options have for this index. */
+  constructor(
+    index: number,
+    deps: MachineDeps,
+    options: SimulationOptions,
+    place: MachinePlace = must(options.machines[index], "each machine has a place"),
+  ) {
     this.index = index;
-    this.address = addressOf(index);
-    this.place = must(options.machines[index], "each machine has a place");
-    this.wall = { skewMs: this.place.skewMs };
+    this.place = place;
+    this.address = place.address ?? addressOf(index);
+    this.wall = { skewMs: place.skewMs };
+    const { dc, rack } = place;
+    const seeds = [addressOf(0), addressOf(1)];
+    const { numTokens } = options;
+    this.config = { dc, rack, weight: 1, numTokens, seeds, autoBootstrap: true };
     this.#deps = deps;
     this.#options = options;
+  }
+
+  /** It is down and may be started. */
+  get canStart(): boolean {
+    return this.#process === undefined && !this.#isScrapped;
+  }
+
+  /** Its disk is lost; it never starts again. */
+  scrap(): void {
+    assert(this.#process === undefined, "a machine is scrapped when it is down");
+    this.#isScrapped = true;
+    this.#disk = undefined;
+    this.#note("scrapped");
   }
 
   /** The process, whether it serves yet or not. */
@@ -112,9 +154,11 @@ export class SimulatedMachine {
   start(): void {
     assert(this.#process === undefined, "one process at a time");
     this.#note("start");
+    this.#deps.onStart?.(this);
     const process = this.#boot();
     this.#hasFaultyDisk = false;
     this.#process = process;
+    this.#deps.onBoot?.(this, process);
     const isCurrent = (): boolean => this.#process === process;
     process.member.start().then(
       () => {
@@ -200,13 +244,15 @@ export class SimulatedMachine {
           return transport;
         },
       },
-      memberOptions(this.place, this.#options),
+      memberOptions(this.config, this.#options),
     );
+    plant?.member?.(member, { ...bug, engine });
     const kv = plant?.kv?.(member.kv, bug) ?? member.kv;
     return {
       clock,
       member,
       kv,
+      admin: plant?.admin?.(member.admin, bug) ?? member.admin,
       engine,
       isReady: false,
       get transport() {
@@ -235,14 +281,10 @@ export function addressOf(index: number): string {
   return `10.0.0.${index + 1}:7000`;
 }
 
-function memberOptions(place: MachinePlace, options: SimulationOptions): MemberOptions {
+function memberOptions(config: MachineConfig, options: SimulationOptions): MemberOptions {
   return {
     clusterName: "simulated",
-    dc: place.dc,
-    rack: place.rack,
-    weight: 1,
-    seeds: [addressOf(0), addressOf(1)],
-    numTokens: options.numTokens,
+    ...config,
     initialToken: [],
     allocator: "random",
     readTimeoutMs: options.requestTimeoutMs,
@@ -254,7 +296,6 @@ function memberOptions(place: MachinePlace, options: SimulationOptions): MemberO
     valueBytesMax: 4096,
     inFlightBytesMax: options.inFlightBytesMax,
     snitch: "simulated",
-    autoBootstrap: true,
     streamBytesPerSecond: 16 << 20,
     releaseVersion: "0.0.0",
     host: {

@@ -38,6 +38,8 @@ export interface MachinePlace {
   readonly dc: string;
   readonly rack: string;
   readonly skewMs: number;
+  /** Another address than the one that goes with the machine's index. */
+  readonly address?: string | undefined;
 }
 
 export interface KeyspacePlan {
@@ -60,6 +62,8 @@ export interface WorkloadPlan {
   /** Share of operations at quorum; the others draw from all levels. */
   readonly quorumShare: number;
   readonly valueBytesMax: number;
+  /** Share of writes with another durability than the keyspace's; an eighth by default. */
+  readonly oddDurabilityShare?: number | undefined;
 }
 
 export interface SimulationOptions {

@@ -39,7 +39,7 @@ export function drawWish(rng: Uint32Source, options: SimulationOptions): Wish {
   const isWrite = isTrue(workload.writeShare);
   const isPut = isWrite && !isTrue(workload.deleteShare);
   const isExpiring = isPut && isTrue(workload.expiringShare);
-  const isSpecial = isTrue(0.125);
+  const isSpecial = isTrue(workload.oddDurabilityShare ?? 0.125);
   return {
     kind: isPut ? "put" : isWrite ? "delete" : "get",
     key: `${keyspace.name}/${isHot ? "hot" : "cold"}-${index}`,

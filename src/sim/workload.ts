@@ -12,7 +12,7 @@ import { must } from "../util/assert.ts";
 import { type Uint32Source, randomChoice, randomFraction } from "../util/random.ts";
 import type { Instant, Operation, ReadRecord } from "./history.ts";
 import type { Recorder } from "./recorder.ts";
-import { type Process, type SimulatedMachine, addressOf } from "./simulated-machine.ts";
+import type { Process, SimulatedMachine } from "./simulated-machine.ts";
 import type { SimulationOptions } from "./swarm.ts";
 import { identify, makeValue } from "./values.ts";
 import type { VirtualTime } from "./virtual-clock.ts";
@@ -27,7 +27,10 @@ export interface WorkloadDeps {
   readonly time: VirtualTime;
   readonly rng: Uint32Source;
   readonly recorder: Recorder;
+  /** Those that are there at present. */
   readonly machines: readonly SimulatedMachine[];
+  /** Index of the machine that has, or had last, an address; -1 if none had. */
+  readonly indexOf: (address: string) => number;
 }
 
 /** An operation that waits for its answer. */
@@ -220,7 +223,7 @@ export class Workload {
       expiresAtMs,
       outcome: receipt === undefined ? (error?.outcome ?? "unknown") : "ok",
       version: receipt?.version,
-      answeredBy: receipt?.answeredBy.map(indexOfAddress) ?? [],
+      answeredBy: receipt?.answeredBy.map(this.#deps.indexOf) ?? [],
     };
   }
 
@@ -248,12 +251,6 @@ interface Answer {
   readonly error?: KvError;
   /** Set when there was no answer: whether a crash is the reason. */
   readonly isCut?: boolean;
-}
-
-/** -1 for an address that no machine has. */
-function indexOfAddress(address: string): number {
-  const index = Number(/^10\.0\.0\.(\d+):/.exec(address)?.[1] ?? 0) - 1;
-  return addressOf(index) === address ? index : -1;
 }
 
 /** Receipts are live: what counts is what they say now. */
