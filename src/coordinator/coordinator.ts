@@ -302,7 +302,8 @@ export class Coordinator implements KvApi {
     const plan = this.#planFor(request.key, placement);
     const { hi, lo } = this.#deps.hasher;
     const consistency = request.consistency ?? keyspace.readConsistency;
-    requireAlive(plan, plan.readRequirement(consistency).answers);
+    const requirement = plan.readRequirement(consistency);
+    requireAlive(plan, requirement.answers);
     const target = {
       keyspaceId: keyspace.id,
       tokenHi: hi,
@@ -310,7 +311,7 @@ export class Coordinator implements KvApi {
       key: new Uint8Array(request.key),
       durability: keyspace.durability,
     };
-    new ReadOperation(this.#context, plan, { consistency, target }, sink).start();
+    new ReadOperation(this.#context, plan, { requirement, target }, sink).start();
   }
 
   #write(request: WriteRequest, sink: WriteSink): void {

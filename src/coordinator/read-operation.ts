@@ -35,7 +35,7 @@ import {
   readFrameBytes,
   writeFrameBytes,
 } from "../codec/frames.ts";
-import type { Consistency, Durability } from "../model/consistency.ts";
+import type { Durability } from "../model/consistency.ts";
 import type { Receipt, ReadSink } from "../model/kv-api.ts";
 import { KvError } from "../model/kv-error.ts";
 import type { Version } from "../model/version.ts";
@@ -64,13 +64,12 @@ export interface ReadTarget {
 type Phase = "gather" | "fetch" | "repair" | "over";
 
 export interface ReadParts {
-  readonly consistency: Consistency;
+  readonly requirement: ReadRequirement;
   readonly target: ReadTarget;
 }
 
 export class ReadOperation extends Expiring implements PendingRequest, Receipt, Retriable {
   readonly #context: CoordinatorContext;
-  readonly #consistency: Consistency;
   readonly #target: ReadTarget;
   readonly #sink: ReadSink;
   readonly #sizeBytes: number;
@@ -102,18 +101,17 @@ export class ReadOperation extends Expiring implements PendingRequest, Receipt, 
   constructor(
     context: CoordinatorContext,
     plan: ReplicaPlan,
-    { consistency, target }: ReadParts,
+    { requirement, target }: ReadParts,
     sink: ReadSink,
   ) {
     super();
     this.#context = context;
-    this.#consistency = consistency;
     this.#target = target;
     this.#sink = sink;
     this.#sizeBytes = readFrameBytes(target.key);
     this.#plan = plan;
-    this.#requirement = plan.readRequirement(consistency);
-    this.#tally = new Tally(this.#requirement.answers);
+    this.#requirement = requirement;
+    this.#tally = new Tally(requirement.answers);
     this.#layout = context.layout;
     this.#requestId = context.pending.add(this);
   }
@@ -171,7 +169,7 @@ export class ReadOperation extends Expiring implements PendingRequest, Receipt, 
       new KvError({
         code: "TIMEOUT",
         operation: "read",
-        level: this.#consistency,
+        level: this.#requirement.answers.consistency,
         required: this.#requirement.answers.total,
         received: this.#tally.okCount,
         timeoutMs: this.#context.readTimeouts.limitMs,
@@ -204,10 +202,11 @@ export class ReadOperation extends Expiring implements PendingRequest, Receipt, 
 
   #startAnew(): void {
     const { tokenHi, tokenLo } = this.#target;
+    const { consistency } = this.#requirement.answers;
     try {
       const placement = presentPlacement(this.#context, this.#plan.keyspace);
       this.#plan = placement.plan(tokenHi, tokenLo);
-      this.#requirement = this.#plan.readRequirement(this.#consistency);
+      this.#requirement = this.#plan.readRequirement(consistency);
     } catch (error) {
       if (!(error instanceof KvError)) throw error;
       return this.#fail(error);
@@ -473,7 +472,7 @@ export class ReadOperation extends Expiring implements PendingRequest, Receipt, 
       new KvError({
         code: "REPLICA_FAILURE",
         operation: "read",
-        level: this.#consistency,
+        level: this.#requirement.answers.consistency,
         required: this.#requirement.answers.total,
         received: this.#tally.okCount,
         failures: this.#failures ?? [],
