@@ -93,6 +93,11 @@ export class LayoutKeeper {
     return this.#kept?.history;
   }
 
+  /** The newest history, which may still be on its way to the disk: what a commit goes on top of. */
+  get newest(): LayoutHistory | undefined {
+    return this.#next?.history;
+  }
+
   /** The newest layout in use. */
   get head(): Layout | undefined {
     return this.#kept === undefined ? undefined : headOf(this.#kept.history);
@@ -185,7 +190,7 @@ export class LayoutKeeper {
     return obstacles;
   }
 
-  /** The layout that a plan makes of the head, without committing it. Throws LayoutError. */
+  /** The layout that a plan makes of the newest head, without committing it. Throws LayoutError. */
   preview(content: PlannedContent): Layout {
     const { history } = must(this.#next, "a member that plans has layouts");
     const head = headOf(history);

@@ -31,6 +31,7 @@ import type {
   TopologyView,
 } from "../model/topology-api.ts";
 import type { Disk } from "../storage/disk.ts";
+import { must } from "../util/assert.ts";
 import { SeededRng } from "../util/random.ts";
 import { unconfirmed } from "./agreement.ts";
 import { strangersOf } from "./join-requests.ts";
@@ -115,7 +116,7 @@ export class TopologyAdmin {
   }
 
   revert(): Promise<CommitView> {
-    const history = this.#history();
+    const history = this.#newest();
     const layout = this.#orKvError("revert", () =>
       this.#deps.keeper.preview(revertedContent(headOf(history), readLayoutOf(history))),
     );
@@ -176,7 +177,7 @@ export class TopologyAdmin {
   }
 
   #preview(staged: readonly StagedChange[]): Layout {
-    const history = this.#history();
+    const history = this.#newest();
     return this.#orKvError("the change", () =>
       this.#deps.keeper.preview(applyStaged(headOf(history), staged, this.#stagingFacts(history))),
     );
@@ -198,7 +199,7 @@ export class TopologyAdmin {
   }
 
   #view(target: Layout, changes: readonly StagedChange[]): PlanView {
-    const history = this.#history();
+    const history = this.#newest();
     return planOf({
       head: headOf(history),
       base: readLayoutOf(history),
@@ -242,6 +243,15 @@ export class TopologyAdmin {
       layouts.flatMap(({ members }) => members.map(({ id, address }) => [id, address] as const)),
     );
     return ids.map((id) => known.get(id) ?? id);
+  }
+
+  /**
+   * What plans are made of: the history that a commit goes on top of. One made of the history in use
+   * would undo what a layout that is still on its way to the disk brings.
+   */
+  #newest(): LayoutHistory {
+    this.#history();
+    return must(this.#deps.keeper.newest, "a member with layouts in use has newest ones");
   }
 
   #history(): LayoutHistory {
