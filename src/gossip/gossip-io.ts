@@ -101,6 +101,8 @@ export type GossipEffect =
       readonly otherAddress: string;
       readonly otherGeneration: number;
     }
+  /** A member of the same cluster name has answered, and its keys lie elsewhere than ours. */
+  | { readonly kind: "other-partitioner"; readonly address: string; readonly partitioner: string }
   | {
       readonly kind: "log";
       readonly level: LogLevel;

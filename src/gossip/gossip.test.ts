@@ -374,21 +374,45 @@ describe("failing and healing", () => {
 });
 
 describe("identity", () => {
-  test("of two members with one identity the one that started earlier is told to stop", () => {
+  test("of two members with one identity the second one is told to stop", () => {
     const world = ringOf(3);
     const elder = world.get(3);
     world.run(5000);
     world.members.set(99, elder);
     world.members.delete(3);
-    world.start(3, { seeds: [1, 2], address: "copy:7400" });
-    const isTold = (): boolean => effectsOf(elder, "identity-conflict").length > 0;
+    const copy = world.start(3, { seeds: [1, 2], address: "copy:7400" });
+    const isTold = (): boolean => effectsOf(copy, "identity-conflict").length > 0;
     expect(world.runUntil(isTold, 10_000)).toBeLessThan(10_000);
-    expect(effectsOf(elder, "identity-conflict")[0]).toMatchObject({
+    expect(effectsOf(copy, "identity-conflict")[0]).toMatchObject({
       memberId: idOf(3),
-      address: addressOf(3),
-      otherAddress: "copy:7400",
+      address: "copy:7400",
+      otherAddress: addressOf(3),
     });
-    expect(effectsOf(world.get(3), "identity-conflict")).toEqual([]);
+    expect(effectsOf(elder, "identity-conflict")).toEqual([]);
+    expect(copy.gossiper.phase).toBe("shadow");
+  });
+
+  test("a member that comes back at another address takes part although the old one is silent", () => {
+    const world = ringOf(3);
+    world.crash(3);
+    const moved = world.restart(3, { address: "moved:7400" });
+    expect(world.runUntil(() => world.isWhole(), 20_000)).toBeLessThan(20_000);
+    expect(effectsOf(moved, "identity-conflict")).toEqual([]);
+  });
+
+  test("of two that are both in the ring the one that started later stays", () => {
+    const world = ringOf(3);
+    const elder = world.get(3);
+    world.members.set(99, elder);
+    world.members.delete(3);
+    world.isCut = (from, to) => from === elder || to === elder;
+    world.run(2000);
+    const later = world.start(3, { seeds: [1, 2], address: "copy:7400" });
+    expect(world.runUntil(() => later.gossiper.phase === "running", 20_000)).toBeLessThan(20_000);
+    world.isCut = () => false;
+    const isTold = (): boolean => effectsOf(elder, "identity-conflict").length > 0;
+    expect(world.runUntil(isTold, 20_000)).toBeLessThan(20_000);
+    expect(effectsOf(later, "identity-conflict")).toEqual([]);
   });
 
   test("of two members with one identity and generation both are told", () => {

@@ -29,6 +29,7 @@ import { assert, unreachable } from "../util/assert.ts";
 import { shuffled } from "../util/random.ts";
 import { type Endpoint, EndpointTable, snapshotOf, versionOf } from "./endpoint-table.ts";
 import { FailureDetector } from "./failure-detector.ts";
+import { isForeign } from "./foreign-cluster.ts";
 import type {
   GossipEffect,
   GossipInput,
@@ -50,6 +51,7 @@ import {
 import { Outbox } from "./outbox.ts";
 import { chooseCalls } from "./peer-choice.ts";
 import { ShadowRound } from "./shadow-round.ts";
+import { Twins } from "./twins.ts";
 
 export type GossipPhase = "created" | "shadow" | "running" | "stopped";
 
@@ -71,6 +73,7 @@ export class Gossiper {
   readonly #detector: FailureDetector;
   readonly #liveness: Liveness;
   readonly #outbox: Outbox;
+  readonly #twins: Twins;
   /** Addresses that turned out to be this member's own. */
   readonly #ownAddresses: Set<string>;
   /** Who asked for a layout while there was none. */
@@ -96,6 +99,7 @@ export class Gossiper {
     });
     const { clusterName: name, partitioner } = options;
     this.#outbox = new Outbox({ table: this.#table }, { name, partitioner, id: undefined });
+    this.#twins = new Twins({ table: this.#table, outbox: this.#outbox });
     this.#liveness = new Liveness(
       { table: this.#table, detector: this.#detector, outbox: this.#outbox },
       { strangerTimeoutMs: options.strangerTimeoutMs ?? 30_000 },
@@ -312,7 +316,7 @@ export class Gossiper {
     if (ack.isShadow) return this.#leaveShadow(shadow);
     this.#learn(ack);
     const hasLayout = this.#layout !== undefined || ack.offer !== undefined;
-    if (hasLayout) this.#run();
+    if (hasLayout && !shadow.isProbing(this.#now.monotonicMs)) this.#run();
     else this.#leaveShadow(shadow);
   }
 
@@ -354,18 +358,11 @@ export class Gossiper {
 
   /** False if the message is not to be heard. */
   #isFromPeer(message: GossipMessage): boolean {
-    const { from, cluster } = message;
-    const own = this.#outbox.cluster;
-    const isSame =
-      cluster.name === own.name &&
-      cluster.partitioner === own.partitioner &&
-      (cluster.id === undefined || own.id === undefined || cluster.id === own.id);
-    if (!isSame) {
-      this.#complain("gossip.other-cluster", from.address, { ours: own, theirs: cluster });
-      return false;
-    }
+    const { from } = message;
+    if (isForeign(message, this.#outbox, this.#now)) return false;
     if (from.id !== this.#options.id) return true;
-    if (from.address !== this.#options.address) return this.#meetTwin(message);
+    if (from.address !== this.#options.address)
+      return this.#twins.isHeard(message, this.#phase === "shadow", this.#now);
     // Our own message: the address that we called is ours as well.
     if (message.kind === "syn") {
       this.#ownAddresses.add(message.dialed);
@@ -375,23 +372,15 @@ export class Gossiper {
     return false;
   }
 
-  /** Another process uses our identity. Whoever started earlier has to go; tell it, if that is it. */
-  #meetTwin(message: GossipMessage): boolean {
-    const { address, generation } = message.from;
-    if (generation >= this.#table.self.generation) {
-      this.#conflict(address, generation);
-      return false;
-    }
-    this.#complain("gossip.identity-in-use", address, { memberId: this.#options.id, address });
-    return message.kind === "syn";
-  }
-
   /** What others tell about this member itself. */
   #hearOfSelf(snapshot: EndpointSnapshot): void {
     const self = this.#table.self;
     const { address, generation } = snapshot;
-    if (generation < self.generation) return;
-    if (address !== self.address) return this.#conflict(address, generation);
+    if (generation < self.generation) {
+      if (address !== self.address) this.#probeTwin(address);
+      return;
+    }
+    if (address !== self.address) return this.#twins.conflict(address, generation);
     const version = snapshot.states.reduce((max, [, one]) => Math.max(max, one), 0);
     const isOurs = Math.max(version, snapshot.heartbeat) <= versionOf(self);
     // Before anybody has heard of this start, whatever they know comes from an earlier one.
@@ -401,10 +390,11 @@ export class Gossiper {
     this.#outbox.emit({ kind: "generation", generation: self.generation });
   }
 
-  #conflict(otherAddress: string, otherGeneration: number): void {
-    const { id, address } = this.#options;
-    const kind = "identity-conflict";
-    this.#outbox.emit({ kind, memberId: id, address, otherAddress, otherGeneration });
+  /** Asks whether the process at an address that this identity had is still alive. */
+  #probeTwin(address: string): void {
+    if (this.#shadow === undefined || this.#shadow.isContact(address)) return;
+    this.#shadow.probe(address);
+    this.#call(address);
   }
 
   #takeLayout(layout: KnownLayout): void {

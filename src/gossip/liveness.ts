@@ -89,7 +89,8 @@ export class Liveness {
   /** Takes note of the layout that a member says it has; an older one is late news. */
   noteLayout(id: string, layout: LayoutVersion | undefined): void {
     const endpoint = this.#deps.table.get(id);
-    if (endpoint === undefined || layout === undefined) return;
+    if (endpoint === undefined || endpoint === this.#deps.table.self) return;
+    if (layout === undefined) return;
     if (this.#advanceLayout(endpoint, layout)) {
       this.#deps.outbox.emit({ kind: "changed", memberId: id, names: ["LAYOUT"] });
     }

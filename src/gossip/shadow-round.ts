@@ -27,6 +27,7 @@ export class ShadowRound {
   readonly #contacts: Set<string>;
   /** Contacts that have answered or refused at least once. */
   readonly #settled = new Set<string>();
+  readonly #probes = new Set<string>();
   readonly #startedMs: number;
   #askedMs = Number.NEGATIVE_INFINITY;
 
@@ -41,6 +42,21 @@ export class ShadowRound {
     if (nowMs - this.#askedMs < this.#options.retryMs) return [];
     this.#askedMs = nowMs;
     return [...this.#contacts];
+  }
+
+  /**
+   * Somebody knows this member's identity from another address: whoever is there has to be asked
+   * before this one takes part. A process that is alive answers; that of an earlier start does not.
+   */
+  probe(address: string): void {
+    this.#contacts.add(address);
+    this.#probes.add(address);
+  }
+
+  /** Whether somebody may still turn out to use this identity. */
+  isProbing(nowMs: number): boolean {
+    if (nowMs - this.#startedMs >= this.#options.limitMs) return false;
+    return [...this.#probes].some((address) => !this.#settled.has(address));
   }
 
   isContact(address: string): boolean {

@@ -1,0 +1,31 @@
+/** Messages of members that belong to another cluster: they are not heard, and sometimes answered. */
+import type { GossipInstant } from "./gossip-io.ts";
+import type { GossipMessage } from "./messages.ts";
+import type { Outbox } from "./outbox.ts";
+
+/** True if the message comes from another cluster; says so in the log, and to its sender if it may help. */
+export function isForeign(message: GossipMessage, outbox: Outbox, now: GossipInstant): boolean {
+  const { from, cluster } = message;
+  const own = outbox.cluster;
+  const isSame =
+    cluster.name === own.name &&
+    cluster.partitioner === own.partitioner &&
+    (cluster.id === undefined || own.id === undefined || cluster.id === own.id);
+  if (isSame) return false;
+  const fields = { ours: own, theirs: cluster };
+  outbox.complain("gossip.other-cluster", from.address, { fields, now });
+  const isNamedAlike = cluster.name === own.name && cluster.partitioner !== own.partitioner;
+  if (isNamedAlike) tellPartitioner(message, outbox);
+  return true;
+}
+
+/** Who asks gets an answer that shows the difference, or it would ask for ever. */
+function tellPartitioner(message: GossipMessage, outbox: Outbox): void {
+  const { address } = message.from;
+  if (message.kind !== "syn") {
+    const { partitioner } = message.cluster;
+    outbox.emit({ kind: "other-partitioner", address, partitioner });
+    return;
+  }
+  outbox.send(address, { ...outbox.head(), kind: "ack2", states: [], offer: undefined });
+}
