@@ -29,6 +29,7 @@ import type {
 } from "../model/kv-api.ts";
 import { KvError } from "../model/kv-error.ts";
 import { NEVER_EXPIRES } from "../model/version.ts";
+import { TokenError } from "../ring/token.ts";
 import type { StorageEngine } from "../storage/engine.ts";
 import type { Link } from "../transport/transport.ts";
 import type { HybridClock } from "../versions/hybrid-clock.ts";
@@ -199,7 +200,11 @@ export class Coordinator implements KvApi {
   locate(keyspace: string, key: Uint8Array): { hi: number; lo: number; plan: ReplicaPlan } {
     const placement = this.placement(keyspace);
     const { hasher } = this.#deps;
-    hasher.hash(key, 0, key.length);
+    try {
+      hasher.hash(key, 0, key.length);
+    } catch (error) {
+      throw asKvError(error);
+    }
     return { hi: hasher.hi, lo: hasher.lo, plan: placement.readPlan(hasher.hi, hasher.lo) };
   }
 
@@ -212,9 +217,9 @@ export class Coordinator implements KvApi {
     try {
       this.#read(request, sink);
     } catch (error) {
-      if (!(error instanceof KvError)) throw error;
+      const failure = asKvError(error);
       this.#context.counters.readFailures++;
-      sink.failed(error);
+      sink.failed(failure);
     }
   }
 
@@ -223,9 +228,9 @@ export class Coordinator implements KvApi {
     try {
       this.#write(request, sink);
     } catch (error) {
-      if (!(error instanceof KvError)) throw error;
+      const failure = asKvError(error);
       this.#context.counters.writeFailures++;
-      sink.failed(error);
+      sink.failed(failure);
     }
   }
 
@@ -352,6 +357,14 @@ export class Coordinator implements KvApi {
     hasher.hash(key, 0, key.length);
     return placement.plan(hasher.hi, hasher.lo);
   }
+}
+
+/** A key that the partitioner cannot take is a wrong argument; what is no failure is thrown on. */
+function asKvError(error: unknown): KvError {
+  if (error instanceof KvError) return error;
+  if (!(error instanceof TokenError)) throw error;
+  const { value, expected } = error;
+  return new KvError({ code: "INVALID_ARGUMENT", argument: "key", value, expected });
 }
 
 function tooLarge(what: "key" | "value", sizeBytes: number, maxBytes: number): KvError {

@@ -35,6 +35,7 @@ import type {
   TopologyView,
 } from "../model/topology-api.ts";
 import { effectiveOwnership, primaryOwnership } from "../placement/ownership.ts";
+import type { RingPositions } from "../placement/ring-positions.ts";
 import { ReplicationError, expandReplication } from "../placement/strategy.ts";
 import { formatToken, parseToken } from "../ring/token.ts";
 import type { Disk } from "../storage/disk.ts";
@@ -58,6 +59,8 @@ export interface AdminDeps {
   readonly disk: Disk;
   readonly engine: StorageEngine;
   readonly coordinator: Coordinator;
+  /** Of the ring's partitioner. */
+  readonly positions: RingPositions;
   readonly keeper: LayoutKeeper;
   readonly work: RingWork;
 }
@@ -134,33 +137,43 @@ export class Admin implements AdminApi {
   }
 
   ring(keyspace?: string): RingView {
-    const tokens = this.#shownLayout().members.flatMap(({ id, tokens: owned }) =>
-      owned.map((token) => ({ token, memberId: id })),
+    const owned = this.#shownLayout().members.flatMap(({ id, tokens }) =>
+      tokens.map((token) => ({
+        position: this.#deps.positions.positionOf(token),
+        view: { token, memberId: id },
+      })),
     );
-    tokens.sort((left, right) => (parseToken(left.token) < parseToken(right.token) ? -1 : 1));
-    return { status: this.status(keyspace), tokens };
+    owned.sort((left, right) => (left.position < right.position ? -1 : 1));
+    return { status: this.status(keyspace), tokens: owned.map(({ view }) => view) };
   }
 
   describeRing(keyspace: string): readonly RangeView[] {
     const { ranges, readLayout } = this.#deps.coordinator.placement(keyspace);
     const { members } = readLayout;
     return ranges.map(({ startHi, startLo, endHi, endLo, replicas }) => ({
-      startToken: formatToken(startHi, startLo),
-      endToken: formatToken(endHi, endLo),
+      startToken: textAt(startHi, startLo),
+      endToken: textAt(endHi, endLo),
       replicas: replicas.members.map((index) => must(members[index], "a member").id),
     }));
   }
 
   endpoints(keyspace: string, key: Uint8Array): EndpointsView {
-    const { hi, lo, plan } = this.#deps.coordinator.locate(keyspace, key);
+    const { plan } = this.#deps.coordinator.locate(keyspace, key);
     const members = this.#members(this.#shownLayout());
     const replicas = plan.replicas.map(({ memberId }) =>
+    const texts = new Map(
+      members.flatMap(({ tokens }) =>
+        tokens.map((token) => [this.#deps.positions.positionOf(token), token]),
+      ),
+    );
+    const textAt = (hi: number, lo: number): string =>
+      must(texts.get(tokenFromHalves(hi, lo)), "ranges end at tokens of members");
       must(
         members.find(({ id }) => id === memberId),
         "a replica is a member",
       ),
     );
-    return { keyspace, token: formatToken(hi, lo), replicas };
+    return { keyspace, token: this.#deps.positions.tokenOf(key), replicas };
   }
 
   gossip(): readonly GossipView[] {
@@ -350,17 +363,26 @@ export class Admin implements AdminApi {
 
   #members(layout: Layout): MemberView[] {
     const gossip = new Map(this.#running?.gossip.members().map((member) => [member.id, member]));
-    const ownership = primaryOwnership(
-      layout.members.map(({ tokens }) => ({ tokens: tokens.map(parseToken) })),
-    );
+    const ownership = this.#primary(layout);
     return layout.members.map((member, index) =>
-      this.#memberView(member, ownership[index] ?? 0, gossip.get(member.id)),
+      this.#memberView(member, ownership && (ownership[index] ?? 0), gossip.get(member.id)),
+    );
+  }
+
+  /** Undefined where tokens have no widths. */
+  #primary(layout: Layout): readonly number[] | undefined {
+    const { positions } = this.#deps;
+    if (positions.compareKeys !== undefined) return undefined;
+    return primaryOwnership(
+      layout.members.map(({ tokens }) => ({
+        tokens: tokens.map((token) => positions.positionOf(token)),
+      })),
     );
   }
 
   #memberView(
     member: LayoutMember,
-    ownership: number,
+    ownership: number | undefined,
     gossip: GossipMember | undefined,
   ): MemberView {
     const isSelf = member.id === this.#running?.identity.memberId;
@@ -397,7 +419,8 @@ export class Admin implements AdminApi {
 
   /** Of the layout that is read from: what is held now, not what will be. */
   #effective(shown: Layout, { name }: LayoutKeyspace): Record<string, number> | undefined {
-    if (this.#deps.coordinator.refusal !== undefined) return undefined;
+    const hasWidths = this.#deps.positions.compareKeys === undefined;
+    if (this.#deps.coordinator.refusal !== undefined || !hasWidths) return undefined;
     const { table, readLayout } = this.#deps.coordinator.placement(name);
     const shares = effectiveOwnership(table);
     const held = readLayout.members.map(({ id }, index) => [id, shares[index] ?? 0] as const);

@@ -168,7 +168,7 @@ export class JoinRequests {
       dc,
       rack,
       weight,
-      tokens: tokens.map(String),
+      tokens,
     };
     return { kind: "join", member };
   }

@@ -14,7 +14,7 @@ import type { LayoutMember } from "../layout/layout.ts";
 import type { AdminApi } from "../model/admin-api.ts";
 import type { Clock, Logger, Rng, Timer } from "../model/deps.ts";
 import type { KvApi } from "../model/kv-api.ts";
-import { Murmur3 } from "../ring/murmur3.ts";
+import { type RingPositions, ringPositionsOf } from "../placement/ring-positions.ts";
 import type { Disk } from "../storage/disk.ts";
 import type { StorageEngine } from "../storage/engine.ts";
 import type { Link, Transport, TransportHandler } from "../transport/transport.ts";
@@ -32,7 +32,6 @@ import { PeerDirectory } from "./peer-directory.ts";
 import { RingWork } from "./ring-work.ts";
 import { type TokenChoice, chooseTokens } from "./token-choice.ts";
 
-export const PARTITIONER = "Murmur3Partitioner";
 const LOAD_INTERVAL_MS = 5000;
 
 export interface MemberDeps {
@@ -50,6 +49,8 @@ export interface MemberOptions extends TokenChoice {
   readonly dc: string;
   readonly rack: string;
   readonly weight: number;
+  /** In full, as in the layout. */
+  readonly partitioner: string;
   /** Internode addresses. The first one founds the ring; without any this member does. */
   readonly seeds: readonly string[];
   readonly readTimeoutMs: number;
@@ -97,6 +98,7 @@ export class Member {
   readonly #engine: StorageEngine;
   readonly #hybridClock: HybridClock;
   readonly #coordinator: Coordinator;
+  readonly #positions: RingPositions;
   readonly #keeper: LayoutKeeper;
   readonly #work: RingWork;
   readonly #admin: Admin;
@@ -118,9 +120,10 @@ export class Member {
     this.#coordinator = new Coordinator(
       {
         ...deps,
+    this.#positions = ringPositionsOf(options.partitioner);
         engine: this.#engine,
         hybridClock: this.#hybridClock,
-        hasher: new Murmur3() satisfies KeyHasher,
+        hasher: this.#positions.createHasher(),
         onLayoutMismatch: (link) => this.#exchangeLayouts(link),
         serveStream: (keyspaceId, body, from) => this.#work.serveStream(keyspaceId, body, from),
       },
@@ -139,7 +142,8 @@ export class Member {
       keeper: this.#keeper,
     };
     this.#work = new RingWork(shared, options);
-    this.#admin = new Admin({ ...shared, work: this.#work }, options);
+    const positions = this.#positions;
+    this.#admin = new Admin({ ...shared, positions, work: this.#work }, options);
   }
 
   get kv(): KvApi {
@@ -184,6 +188,7 @@ export class Member {
       this.#introduce(running);
       await ready;
     } catch (error) {
+      this.#requirePartitioner(this.#keeper.head?.partitioner);
       await this.stop();
       throw error;
     }
@@ -215,6 +220,16 @@ export class Member {
     const transport = this.#deps.makeTransport({ clusterName, memberId: identity.memberId });
     const address = await transport.start(this.#handler);
     this.#coordinator.identify(identity.memberId, identity.generation);
+  /** Keys lie where the ring's partitioner puts them: with another one none would be found. */
+  #requirePartitioner(ours: string | undefined): void {
+    const { partitioner } = this.#options;
+    if (ours === undefined || ours === partitioner) return;
+    throw new Error(
+      `the partitioner of this ring is ${ours}, in the configuration it is ${partitioner}; ` +
+        `it cannot be changed: set partitioner to ${ours}`,
+    );
+  }
+
     const { dc, rack } = this.#options;
     const peers = new PeerDirectory(transport, { memberId: identity.memberId, address, dc, rack });
     const gossip = this.#makeGossip(identity, transport, address);
@@ -222,13 +237,14 @@ export class Member {
   }
 
   #makeGossip(identity: Identity, transport: Transport, address: string): GossipShell {
-    const { clusterName, seeds, gossipIntervalMs, phiConvictThreshold } = this.#options;
+    const { clusterName, partitioner, seeds, gossipIntervalMs, phiConvictThreshold } =
+      this.#options;
     const gossiper = new Gossiper(this.#deps, {
       id: identity.memberId,
       generation: identity.generation,
       address,
       clusterName,
-      partitioner: PARTITIONER,
+      partitioner,
       seeds: seeds.length === 0 ? [address] : seeds,
       intervalMs: gossipIntervalMs,
       phiThreshold: phiConvictThreshold,
@@ -302,6 +318,9 @@ export class Member {
     this.#work.review();
     this.#checkJoined();
     this.#admin.gossipChanged();
+      case "other-partitioner":
+        this.#refusePartitioner(effect.address, effect.partitioner);
+        break;
   }
 
   /** Another process has this identity: serving on would make one version of two writers. */
@@ -320,6 +339,18 @@ export class Member {
     } catch (error) {
       this.#deps.logger.error("layout.refused", { from, error: String(error) });
       if (!this.#isJoined) this.#fail(error as Error);
+  /** The ring that it wants to join is none for it. Who has a ring goes on with that. */
+  #refusePartitioner(address: string, theirs: string): void {
+    if (this.#keeper.history !== undefined) return;
+    const ours = this.#options.partitioner;
+    this.#fail(
+      new Error(
+        `the member at ${address} uses the partitioner ${theirs} and this one ${ours}; ` +
+          "all members of a ring need the same one",
+      ),
+    );
+  }
+
     }
   }
 
@@ -342,15 +373,14 @@ export class Member {
 
   #found(): void {
     const { identity, address } = must(this.#running, "the member runs");
-    const { dc, rack, weight, clusterName } = this.#options;
+    const { dc, rack, weight, clusterName, partitioner } = this.#options;
     const joining = { id: identity.memberId, dc, rack, weight };
-    const chosen = chooseTokens(this.#options, joining, undefined, this.#deps.rng);
-    const tokens = chosen.map(String);
+    const tokens = chooseTokens(this.#options, joining, { partitioner }, this.#deps.rng);
     const founder: LayoutMember = { ...joining, address, ...this.#frontEnds, tokens };
     this.#keeper.found({
       clusterId: randomUuid(this.#deps.rng),
       clusterName,
-      partitioner: PARTITIONER,
+      partitioner,
       members: [founder],
     });
   }

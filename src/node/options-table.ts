@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { DURABILITIES, type Durability } from "../model/consistency.ts";
+import { PARTITIONER_NAMES, partitionerNameOf } from "../ring/partitioners/by-name.ts";
 import { must } from "../util/assert.ts";
 
 export const ALLOCATORS = ["balanced", "cassandra", "random"] as const;
@@ -46,6 +47,8 @@ export interface RespOptions extends ListenOptions {
 /** Every option of a member, complete and checked. The table below says what each one means. */
 export interface NodeOptions {
   readonly clusterName: string;
+  /** In full, e.g. `Murmur3Partitioner`. */
+  readonly partitioner: string;
   /** Absent: everything is kept in memory and lost with the process. */
   readonly dataDirectory?: string | undefined;
   readonly dc: string;
@@ -63,7 +66,7 @@ export interface NodeOptions {
   /** Absent: no HTTP front end. */
   readonly http?: ListenOptions | undefined;
   readonly numTokens: number;
-  /** Decimal tokens; empty: the allocator chooses. */
+  /** Tokens as text of the partitioner; empty: the allocator chooses. */
   readonly initialToken: readonly string[];
   readonly allocator: Allocator;
   /** False: a new member waits outside until an operator plans it in. */
@@ -206,6 +209,27 @@ const NAME = text(
 );
 const PATH = text("a path", /^.+$/s);
 
+/** The names of people become the full one. */
+const PARTITIONER = z
+  .string()
+  .transform((input, context): string => {
+    const name = partitionerNameOf(input);
+    if (name !== undefined) return name;
+    context.addIssue({ code: "custom", input });
+    return z.NEVER;
+  })
+  .default("Murmur3Partitioner")
+  .register(registry, {
+    kind: "text",
+    expected: `one of ${PARTITIONER_NAMES.join(", ")}`,
+    description:
+      "How keys become tokens: with Cassandra's names or short ones (murmur3, random, byteordered, " +
+      "redis, dynomite:murmur ...). ByteOrdered, OrderPreserving and CollatingOrderPreserving keep " +
+      "keys in order, so that ranges of them can be read, and leave it to people to spread the data: " +
+      "they need initialToken, or the allocator random. All members need the same; it cannot be " +
+      "changed once there is a ring.",
+  });
+
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const GIB = 1024 * MIB;
@@ -221,6 +245,7 @@ export const nodeOptionsSchema: z.ZodObject & z.ZodType<NodeOptions> = z.strictO
     "dynaring",
     "Members of another cluster name are refused. It cannot be changed once there is data.",
   ),
+  partitioner: PARTITIONER,
   dataDirectory: PATH.optional(
     "Where the data lives. Without it everything is kept in memory and lost with the process.",
   ),
@@ -295,15 +320,17 @@ export const nodeOptionsSchema: z.ZodObject & z.ZodType<NodeOptions> = z.strictO
       "members touches more ranges. Lowered: ownership is less even. Used when the member joins.",
   ),
   initialToken: list(
-    z.string().regex(/^-?\d{1,40}$/),
-    "a list of decimal tokens",
-    "The exact positions to take when joining, instead of the allocator's choice.",
+    z.string().regex(/^[^\p{Cc},]{1,100}$/u),
+    "a list of tokens of the partitioner",
+    "The exact tokens to take when joining, instead of the allocator's choice, as the partitioner " +
+      "writes them: decimal numbers, hex digits with ByteOrdered, text with the other ordered ones.",
   ),
   allocator: choice(ALLOCATORS)(
     "balanced",
     "How the positions are chosen when joining: balanced evens out the load over members, racks and " +
       "weights, cassandra is bit for bit Cassandra's allocator (and refuses 2 racks at 3 replicas), " +
-      "random draws them uniformly. The first two assume 3 replicas per datacenter.",
+      "random draws them uniformly. The first two assume 3 replicas per datacenter, and need a " +
+      "partitioner that hashes.",
   ),
   autoBootstrap: flag(
     true,

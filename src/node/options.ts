@@ -6,6 +6,8 @@
  * that is ignored shows itself in production, one that is refused shows itself at once.
  */
 import type { z } from "zod";
+import { ringPositionsOf } from "../placement/ring-positions.ts";
+import { TokenError } from "../ring/token.ts";
 import { parseDurationMs, parseSizeBytes } from "../util/units.ts";
 import {
   type NodeOptions,
@@ -166,6 +168,7 @@ function conflicts(
   if (new Set(initialToken).size !== initialToken.length) {
     refuse("initialToken", "no token twice");
   }
+  problems.push(...tokenProblems(options, sourceOf));
   if (options.engine === "lmdb" && options.dataDirectory === undefined) {
     refuse("engine", "log when there is no dataDirectory: lmdb cannot run in memory");
   }
@@ -198,4 +201,27 @@ function conflicts(
     taken.set(listen.port, path);
   }
   return problems;
+}
+
+/** What the partitioner says of the tokens that were named, or of those that were not. */
+function tokenProblems(
+  { partitioner, initialToken, allocator }: NodeOptions,
+  sourceOf: (path: string) => string,
+): readonly ConfigProblem[] {
+  const positions = ringPositionsOf(partitioner);
+  const isOrdered = positions.compareKeys !== undefined;
+  if (isOrdered && initialToken.length === 0 && allocator !== "random") {
+    const expected = `random, or an initialToken: ${partitioner} has no widths to balance`;
+    const source = sourceOf("allocator");
+    return [{ path: "allocator", value: shown(allocator), expected, source }];
+  }
+  try {
+    positions.positionsOf([initialToken]);
+    return [];
+  } catch (error) {
+    if (!(error instanceof TokenError)) throw error;
+    const { value, expected } = error;
+    const source = sourceOf("initialToken");
+    return [{ path: "initialToken", value: shown(value), expected, source }];
+  }
 }

@@ -1,10 +1,10 @@
 /** The tokens with which a member joins: those it was told, or the choice of its allocator. */
 import type { Layout } from "../layout/layout.ts";
+import { RingTokens, noWidths } from "../layout/ring-tokens.ts";
 import type { Rng } from "../model/deps.ts";
 import { allocateTokens, tokenCountForWeight } from "../ring/allocation/allocate.ts";
 import type { JoiningMember } from "../ring/allocation/allocation.ts";
 import { MURMUR3_SPACE } from "../ring/allocation/token-space.ts";
-import { parseToken } from "../ring/token.ts";
 import type { Allocator } from "./options-table.ts";
 
 /**
@@ -15,34 +15,50 @@ const ASSUMED_REPLICAS = 3;
 
 export interface TokenChoice {
   readonly numTokens: number;
-  /** Explicit tokens as decimal text; empty: the allocator chooses. */
+  /** Explicit tokens as text of the partitioner; empty: the allocator chooses. */
   readonly initialToken: readonly string[];
   readonly allocator: Allocator;
 }
 
-/** Throws AllocationError, e.g. when the Cassandra allocator cannot serve this number of racks. */
+/** A ring that has no layout yet, or the layout that it has. */
+export type PresentRing = Layout | { readonly partitioner: string };
+
+/**
+ * Tokens in ring order. Throws TokenError, and AllocationError, e.g. when the Cassandra allocator
+ * cannot serve this number of racks, or when an ordered partitioner leaves nothing to balance.
+ */
 export function chooseTokens(
   choice: TokenChoice,
   joining: JoiningMember,
-  layout: Layout | undefined,
+  ring: PresentRing,
   rng: Rng,
-): readonly bigint[] {
+): readonly string[] {
+  const present = "members" in ring ? ring.members : [];
+  const others = present.filter(({ id }) => id !== joining.id);
+  const { initialToken, numTokens, allocator } = choice;
   // Whether others own them is for the layout to say, which also knows what happened meanwhile.
-  if (choice.initialToken.length > 0) return choice.initialToken.map(parseToken);
-  const members = (layout?.members ?? [])
-    .filter(({ id }) => id !== joining.id)
-    .map((member) => ({ ...member, tokens: member.tokens.map(parseToken) }));
+  if (initialToken.length > 0) return namedTokens(ring.partitioner, initialToken);
+  const tokens = new RingTokens(
+    ring.partitioner,
+    others.map((member) => member.tokens),
+  );
+  const tokenCount = tokenCountForWeight(numTokens, joining.weight);
+  if (tokens.isOrdered) {
+    if (allocator !== "random") throw noWidths(ring.partitioner);
+    return tokens.draw(tokenCount, rng);
+  }
+  const members = others.map((member) => ({
+    ...member,
+    tokens: tokens.positionsOf(member.tokens),
+  }));
   const datacenters = new Set([joining.dc, ...members.map(({ dc }) => dc)]);
   const rf = Object.fromEntries([...datacenters].map((dc) => [dc, ASSUMED_REPLICAS]));
-  return allocateTokens(
-    { kind: choice.allocator },
-    {
-      space: MURMUR3_SPACE,
-      members,
-      joining,
-      tokenCount: tokenCountForWeight(choice.numTokens, joining.weight),
-      replication: { kind: "network", rf },
-      rng,
-    },
-  );
+  const replication = { kind: "network", rf } as const;
+  const request = { space: MURMUR3_SPACE, members, joining, tokenCount, replication, rng };
+  return tokens.textsOf(allocateTokens({ kind: allocator }, request));
+}
+
+function namedTokens(partitioner: string, named: readonly string[]): readonly string[] {
+  const tokens = new RingTokens(partitioner, []);
+  return tokens.textsOf(tokens.positionsOf(named));
 }
