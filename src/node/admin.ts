@@ -37,7 +37,7 @@ import type {
 import { effectiveOwnership, primaryOwnership } from "../placement/ownership.ts";
 import type { RingPositions } from "../placement/ring-positions.ts";
 import { ReplicationError, expandReplication } from "../placement/strategy.ts";
-import { formatToken, parseToken } from "../ring/token.ts";
+import { tokenFromHalves } from "../ring/token.ts";
 import type { Disk } from "../storage/disk.ts";
 import type { StorageEngine } from "../storage/engine.ts";
 import { must } from "../util/assert.ts";

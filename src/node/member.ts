@@ -5,7 +5,7 @@
  * runs unchanged on sockets and disks and in the simulator. Starting goes upwards: identity, store,
  * network, gossip, then the place in the ring; stopping goes the same way back.
  */
-import { Coordinator, type KeyHasher } from "../coordinator/coordinator.ts";
+import { Coordinator } from "../coordinator/coordinator.ts";
 import { FrameType } from "../codec/frames.ts";
 import type { GossipEffect } from "../gossip/gossip-io.ts";
 import { Gossiper } from "../gossip/gossip.ts";
