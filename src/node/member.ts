@@ -22,12 +22,14 @@ import { InvariantError, must } from "../util/assert.ts";
 import { randomUuid } from "../util/random.ts";
 import { HybridClock } from "../versions/hybrid-clock.ts";
 import { Admin } from "./admin.ts";
-import { dissenters } from "./agreement.ts";
+import { dissenters, isBehind } from "./agreement.ts";
 import { gossipedFacts, spreadFacts } from "./gossiped-facts.ts";
 import { GossipShell } from "./gossip-shell.ts";
 import { type Identity, keepGeneration, takeIdentity } from "./identity.ts";
 import { JOIN, formatJoinRequest, refusalOf } from "./join-requests.ts";
+import { LayoutExchanges } from "./layout-exchanges.ts";
 import { LayoutKeeper } from "./layout-keeper.ts";
+import { otherPartitioner, requirePartitioner } from "./partitioner-check.ts";
 import { PeerDirectory } from "./peer-directory.ts";
 import { RingWork } from "./ring-work.ts";
 import { type TokenChoice, chooseTokens } from "./token-choice.ts";
@@ -46,11 +48,11 @@ export interface MemberDeps {
 
 export interface MemberOptions extends TokenChoice {
   readonly clusterName: string;
+  /** In full, as in the layout. */
+  readonly partitioner: string;
   readonly dc: string;
   readonly rack: string;
   readonly weight: number;
-  /** In full, as in the layout. */
-  readonly partitioner: string;
   /** Internode addresses. The first one founds the ring; without any this member does. */
   readonly seeds: readonly string[];
   readonly readTimeoutMs: number;
@@ -95,10 +97,11 @@ interface Running {
 export class Member {
   readonly #deps: MemberDeps;
   readonly #options: MemberOptions;
+  readonly #positions: RingPositions;
+  readonly #exchanges: LayoutExchanges;
   readonly #engine: StorageEngine;
   readonly #hybridClock: HybridClock;
   readonly #coordinator: Coordinator;
-  readonly #positions: RingPositions;
   readonly #keeper: LayoutKeeper;
   readonly #work: RingWork;
   readonly #admin: Admin;
@@ -115,12 +118,13 @@ export class Member {
   constructor(deps: MemberDeps, options: MemberOptions) {
     this.#deps = deps;
     this.#options = options;
+    this.#positions = ringPositionsOf(options.partitioner);
+    this.#exchanges = new LayoutExchanges(deps);
     this.#engine = deps.makeEngine();
     this.#hybridClock = new HybridClock({ clock: deps.clock });
     this.#coordinator = new Coordinator(
       {
         ...deps,
-    this.#positions = ringPositionsOf(options.partitioner);
         engine: this.#engine,
         hybridClock: this.#hybridClock,
         hasher: this.#positions.createHasher(),
@@ -183,12 +187,12 @@ export class Member {
       const running = await this.#connect();
       this.#running = running;
       this.#keeper.load(running.identity.memberId);
+      requirePartitioner(this.#options.partitioner, this.#keeper.head?.partitioner);
       this.#work.useRunning(running);
       this.#admin.useRunning(running);
       this.#introduce(running);
       await ready;
     } catch (error) {
-      this.#requirePartitioner(this.#keeper.head?.partitioner);
       await this.stop();
       throw error;
     }
@@ -206,6 +210,7 @@ export class Member {
     this.#coordinator.refuseBecause("it is stopping");
     this.#loadTimer?.cancel();
     this.#running?.gossip.stop();
+    this.#admin.stop();
     await this.#work.stop();
     await this.#running?.transport.stop();
     this.#running = undefined;
@@ -220,16 +225,6 @@ export class Member {
     const transport = this.#deps.makeTransport({ clusterName, memberId: identity.memberId });
     const address = await transport.start(this.#handler);
     this.#coordinator.identify(identity.memberId, identity.generation);
-  /** Keys lie where the ring's partitioner puts them: with another one none would be found. */
-  #requirePartitioner(ours: string | undefined): void {
-    const { partitioner } = this.#options;
-    if (ours === undefined || ours === partitioner) return;
-    throw new Error(
-      `the partitioner of this ring is ${ours}, in the configuration it is ${partitioner}; ` +
-        `it cannot be changed: set partitioner to ${ours}`,
-    );
-  }
-
     const { dc, rack } = this.#options;
     const peers = new PeerDirectory(transport, { memberId: identity.memberId, address, dc, rack });
     const gossip = this.#makeGossip(identity, transport, address);
@@ -277,7 +272,7 @@ export class Member {
   readonly #handler: TransportHandler = {
     frame: (link, bytes, start, end) => {
       if (bytes[start + 4] !== FrameType.control) this.#coordinator.frame(link, bytes, start, end);
-      else this.#running?.gossip.frame(bytes, start, end);
+      else this.#running?.gossip.frame(link, bytes, start, end);
     },
     linkUp: (link) => this.#running?.gossip.linkUp(link),
     linkDown: (link) => {
@@ -312,15 +307,15 @@ export class Member {
       case "identity-conflict":
         this.#giveWay(effect.otherAddress);
         break;
+      case "other-partitioner":
+        this.#refusePartitioner(effect.address, effect.partitioner);
+        break;
       default:
     }
     this.#keeper.learn();
     this.#work.review();
     this.#checkJoined();
     this.#admin.gossipChanged();
-      case "other-partitioner":
-        this.#refusePartitioner(effect.address, effect.partitioner);
-        break;
   }
 
   /** Another process has this identity: serving on would make one version of two writers. */
@@ -333,24 +328,18 @@ export class Member {
     this.#fail(new Error(reason));
   }
 
+  /** The ring that it wants to join is none for it. Who has a ring goes on with that. */
+  #refusePartitioner(address: string, theirs: string): void {
+    if (this.#keeper.history !== undefined) return;
+    this.#fail(otherPartitioner(this.#options.partitioner, theirs, address));
+  }
+
   #takeOver(payload: unknown, from: string): void {
     try {
       this.#keeper.offer(payload, from);
     } catch (error) {
       this.#deps.logger.error("layout.refused", { from, error: String(error) });
       if (!this.#isJoined) this.#fail(error as Error);
-  /** The ring that it wants to join is none for it. Who has a ring goes on with that. */
-  #refusePartitioner(address: string, theirs: string): void {
-    if (this.#keeper.history !== undefined) return;
-    const ours = this.#options.partitioner;
-    this.#fail(
-      new Error(
-        `the member at ${address} uses the partitioner ${theirs} and this one ${ours}; ` +
-          "all members of a ring need the same one",
-      ),
-    );
-  }
-
     }
   }
 
@@ -424,7 +413,8 @@ export class Member {
 
   /**
    * The start is over when gossip runs, this member is in the layout that is read from, as it is
-   * configured, and the live members agree on the newest layout.
+   * configured, and the live members agree on the newest layout, which this one has taken over: it
+   * may have been removed from the ring meanwhile.
    */
   #checkJoined(): void {
     const { history } = this.#keeper;
@@ -444,6 +434,7 @@ export class Member {
       return;
     }
     if (dissenters(history, gossip.members()).length > 0) return;
+    if (isBehind(history, gossip.members())) return;
     this.#isJoined = true;
     gossip.input({ kind: "set-state", name: "TOKENS", value: entry.tokens.join(",") });
     gossip.input({ kind: "set-state", name: "STATUS", value: "NORMAL" });
@@ -464,6 +455,7 @@ export class Member {
         "start it with an empty data directory to join as a new one"
       : "this member has left the ring";
     this.#coordinator.refuseBecause(reason);
+    this.#deps.logger.warn(isRemoved ? "member.removed" : "member.left", { memberId: id, reason });
     this.#fail(new Error(reason));
     this.#running?.gossip.input({
       kind: "set-state",
@@ -483,6 +475,7 @@ export class Member {
 
   /** A peer lives in another layout: a round of gossip with it settles which one wins. */
   #exchangeLayouts(link: Link): void {
+    if (!this.#exchanges.isDue(link.address)) return;
     this.#running?.gossip.input({ kind: "connected", address: link.address });
   }
 
