@@ -24,7 +24,7 @@
  *
  * Sources: Cassandra `gms/Gossiper`, `gms/GossipDigestSynVerbHandler`; Dynamo (2007) section 4.8.
  */
-import { compareLayoutVersions } from "../model/layout-version.ts";
+import { type LayoutVersion, compareLayoutVersions } from "../model/layout-version.ts";
 import { assert, unreachable } from "../util/assert.ts";
 import { shuffled } from "../util/random.ts";
 import { type Endpoint, EndpointTable, snapshotOf, versionOf } from "./endpoint-table.ts";
@@ -126,6 +126,14 @@ export class Gossiper {
   member(id: string): GossipMember | undefined {
     const endpoint = this.#table.get(id);
     return endpoint === undefined ? undefined : this.#view(endpoint);
+  }
+
+  layoutOf(id: string): LayoutVersion | undefined {
+    return this.#table.get(id)?.layout;
+  }
+
+  state(id: string, name: string): string | undefined {
+    return this.#table.get(id)?.states.get(name)?.value;
   }
 
   isAlive(id: string): boolean {

@@ -186,8 +186,16 @@ export function missingAcks(
   });
 }
 
+/** As if `missingAcks` were empty for it; it is asked for with every bit of news. */
 function newestSealed(history: LayoutHistory, facts: FactsOf): Layout | undefined {
-  return history.layouts.findLast((layout) => missingAcks(history, layout, facts).length === 0);
+  const head = headOf(history).version;
+  const acked = activeMembers(history).map(({ id }) => {
+    const ack = facts(id)?.ack;
+    return { id, counter: ack !== undefined && continues(head, ack) ? ack.counter : 0 };
+  });
+  return history.layouts.findLast(({ version, removedIds }) =>
+    acked.every(({ id, counter }) => counter >= version.counter || removedIds.includes(id)),
+  );
 }
 
 /** Ids of those that gain something in the layout and have not got it yet. */
@@ -212,6 +220,7 @@ export function rootOf(history: LayoutHistory, facts: FactsOf): number {
 
 /** Goes on as far as the facts allow: reads from a newer layout, forgets older ones. */
 export function advance(history: LayoutHistory, known: Knowledge): LayoutHistory {
+  if (history.layouts.length === 1) return history;
   const { facts } = known;
   const sealed = newestSealed(history, facts);
   if (sealed === undefined) return history;

@@ -4,6 +4,10 @@
  * A message to an address that is not connected yet waits for the link, a few of them at most:
  * without that, the first question of a starting member would be lost while its link opens, and
  * every start would take a retry longer.
+ *
+ * If there is no link to who has just asked, the answer goes back on the link of the question. That
+ * matters where a new member stands at the address of a dead one that it shall replace: links to that
+ * address are for the dead one only, until the layout says otherwise.
  */
 import {
   FRAME_HEADER_BYTES,
@@ -17,6 +21,7 @@ import type { GossipEffect, GossipInput, GossipMember } from "../gossip/gossip-i
 import type { Gossiper } from "../gossip/gossip.ts";
 import { type GossipMessage, parseGossipMessage } from "../gossip/messages.ts";
 import type { Clock, Logger, Timer } from "../model/deps.ts";
+import type { LayoutVersion } from "../model/layout-version.ts";
 import type { Link, Transport } from "../transport/transport.ts";
 
 /** Messages that wait for one link to open; the oldest gives way. */
@@ -29,6 +34,8 @@ export interface GossipShellDeps {
   readonly gossiper: Gossiper;
   /** Effects that concern others than gossip itself. */
   readonly onEffect: (effect: GossipEffect) => void;
+  /** All effects of one input have been applied. */
+  readonly onSettled: () => void;
 }
 
 export class GossipShell {
@@ -37,6 +44,8 @@ export class GossipShell {
   readonly #waiting = new Map<string, GossipMessage[]>();
   #timer: Timer | undefined;
   #stopped = false;
+  /** What the message came on that is being heard. */
+  #askedOn: Link | undefined;
 
   constructor(deps: GossipShellDeps, intervalMs: number) {
     this.#deps = deps;
@@ -59,8 +68,14 @@ export class GossipShell {
     return this.#deps.gossiper.members();
   }
 
-  member(memberId: string): GossipMember | undefined {
-    return this.#deps.gossiper.member(memberId);
+  /** The newest layout that a member is known to have. */
+  layoutOf(memberId: string): LayoutVersion | undefined {
+    return this.#deps.gossiper.layoutOf(memberId);
+  }
+
+  /** An application state of a member. */
+  state(memberId: string, name: string): string | undefined {
+    return this.#deps.gossiper.state(memberId, name);
   }
 
   phi(memberId: string): number | undefined {
@@ -72,10 +87,11 @@ export class GossipShell {
     const { clock, gossiper } = this.#deps;
     const instant = { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() };
     for (const effect of gossiper.step(input, instant)) this.#apply(effect);
+    this.#deps.onSettled();
   }
 
   /** Takes a control frame. Throws FrameError if it is no gossip message. */
-  frame(bytes: Buffer, start: number, end: number): void {
+  frame(link: Link, bytes: Buffer, start: number, end: number): void {
     let message: GossipMessage;
     try {
       message = parseGossipMessage(decodeControl(bodyOf(bytes, start, end)));
@@ -83,7 +99,9 @@ export class GossipShell {
       if (cause instanceof FrameError) throw cause;
       throw new FrameError(`malformed gossip: ${String(cause)}`);
     }
+    this.#askedOn = link;
     this.input({ kind: "message", message });
+    this.#askedOn = undefined;
   }
 
   linkUp(link: Link): void {
@@ -109,6 +127,7 @@ export class GossipShell {
   #send(address: string, message: GossipMessage): void {
     const link = this.#deps.transport.linkTo(address, undefined);
     if (send(link, message) || link.isUp) return;
+    if (this.#askedOn?.address === address && send(this.#askedOn, message)) return;
     const waiting = this.#waiting.get(address) ?? [];
     waiting.push(message);
     if (waiting.length > WAITING_MAX) waiting.shift();

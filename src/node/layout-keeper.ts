@@ -34,7 +34,7 @@ import {
   readLayoutOf,
   rootOf,
 } from "../layout/history.ts";
-import { type LayoutIntent, applyIntents } from "../layout/intents.ts";
+import { type LayoutIntent, applyIntents, unsatisfied } from "../layout/intents.ts";
 import { type Layout, LayoutError, datacentersOf } from "../layout/layout.ts";
 import type { LayoutRules } from "../layout/rules.ts";
 import type { Clock, Logger, Timer } from "../model/deps.ts";
@@ -241,7 +241,9 @@ export class LayoutKeeper {
     let layout = head;
     for (const wish of wishes) {
       try {
-        const applied = applyIntents(layout, [wish(layout)], this.#rules(), this.#ground(history));
+        const missing = unsatisfied(layout, [wish(layout)]);
+        if (missing.length === 0) continue;
+        const applied = applyIntents(layout, missing, this.#rules(), this.#ground(history));
         const [obstacle] = applied.impossible;
         if (obstacle !== undefined) obstacles.set(wish, obstacle.error);
         layout = applied.layout ?? layout;
@@ -271,7 +273,9 @@ export class LayoutKeeper {
       const document = { history: encodeHistory(kept.history), synced: kept.synced };
       await saveDocument(this.#deps.disk, DOCUMENT, document);
     } catch (error) {
+      if (this.#isStopped) return;
       this.#deps.logger.error("layout.not-saved", { error: String(error), retryMs: RETRY_MS });
+      this.#retry?.cancel();
       this.#retry = this.#deps.clock.setTimer(RETRY_MS, () => {
         this.#retry = undefined;
         this.#save();

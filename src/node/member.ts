@@ -23,7 +23,7 @@ import { randomUuid } from "../util/random.ts";
 import { HybridClock } from "../versions/hybrid-clock.ts";
 import { Admin } from "./admin.ts";
 import { dissenters, isBehind } from "./agreement.ts";
-import { gossipedFacts, spreadFacts } from "./gossiped-facts.ts";
+import { NEWS, gossipedFacts, spreadFacts } from "./gossiped-facts.ts";
 import { GossipShell } from "./gossip-shell.ts";
 import { type Identity, keepGeneration, takeIdentity } from "./identity.ts";
 import { JOIN, formatJoinRequest, refusalOf } from "./join-requests.ts";
@@ -111,6 +111,7 @@ export class Member {
   #fail: (error: Error) => void = () => {};
   #joined: () => void = () => {};
   #isGossiping = false;
+  #isNews = false;
   #isJoined = false;
   #isGone = false;
   #frontEnds: FrontEndAddresses = {};
@@ -128,6 +129,7 @@ export class Member {
         engine: this.#engine,
         hybridClock: this.#hybridClock,
         hasher: this.#positions.createHasher(),
+        positions: this.#positions,
         onLayoutMismatch: (link) => this.#exchangeLayouts(link),
         serveStream: (keyspaceId, body, from) => this.#work.serveStream(keyspaceId, body, from),
       },
@@ -135,7 +137,8 @@ export class Member {
     );
     this.#keeper = new LayoutKeeper({
       ...deps,
-      factsOf: (id) => gossipedFacts(this.#running?.gossip.member(id)),
+      factsOf: (id) =>
+        this.#running === undefined ? undefined : gossipedFacts(this.#running.gossip, id),
       onChange: () => this.#useHistory(),
     });
     const shared = {
@@ -245,7 +248,9 @@ export class Member {
       phiThreshold: phiConvictThreshold,
     });
     const onEffect = (effect: GossipEffect): void => this.#onGossip(effect);
-    return new GossipShell({ ...this.#deps, transport, gossiper, onEffect }, gossipIntervalMs);
+    const onSettled = (): void => this.#considerNews();
+    const deps = { ...this.#deps, transport, gossiper, onEffect, onSettled };
+    return new GossipShell(deps, gossipIntervalMs);
   }
 
   /** Tells gossip about this member, and starts it. */
@@ -283,6 +288,9 @@ export class Member {
   };
 
   #onGossip(effect: GossipEffect): void {
+    if (effect.kind !== "changed" || effect.names.some((name) => NEWS.has(name))) {
+      this.#isNews = true;
+    }
     switch (effect.kind) {
       case "up":
       case "down": {
@@ -312,6 +320,12 @@ export class Member {
         break;
       default:
     }
+  }
+
+  /** Once for all that an input has brought: most of it, as heartbeats and loads, changes nothing here. */
+  #considerNews(): void {
+    if (!this.#isNews) return;
+    this.#isNews = false;
     this.#keeper.learn();
     this.#work.review();
     this.#checkJoined();
@@ -405,7 +419,7 @@ export class Member {
     const members = activeMembers(history);
     const layout = { ...version, payload, clusterId, members, removedIds };
     gossip.input({ kind: "layout", layout });
-    spreadFacts(gossip, this.#keeper.facts);
+    spreadFacts(gossip, running.identity.memberId, this.#keeper.facts);
     this.#work.review();
     this.#checkJoined();
     this.#admin.gossipChanged();
