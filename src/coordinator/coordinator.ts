@@ -298,6 +298,8 @@ export class Coordinator implements KvApi {
   /** The network has been stopped: whoever still waits for a peer is told that it will not answer. */
   stop(): void {
     for (const link of this.#peerOfLink.keys()) this.linkDown(link);
+    // What waited to be made again under another layout finds nobody any more, and is answered so.
+    this.#context.layoutRetries.expireAll();
     this.#context.deadlines.stop();
   }
 

@@ -134,6 +134,18 @@ export class TaskRegister {
     return task.view;
   }
 
+  /**
+   * Ends what an earlier run left and nobody will take up: as cancelled, or as failed if there is a
+   * reason that somebody should know.
+   */
+  giveUp(isWanted: (task: Pick<NewTask, "kind" | "subject">) => boolean, reason?: string): void {
+    for (const task of this.#tasks.values()) {
+      if (!task.isAbandoned || !isWanted(task)) continue;
+      if (reason === undefined) task.cancelled();
+      else task.fail(reason);
+    }
+  }
+
   document(): TaskDocument {
     return { next: this.#next, tasks: [...this.#tasks.values()].map((task) => task.record()) };
   }
@@ -217,6 +229,11 @@ class Task implements TaskHandle {
 
   get isFinal(): boolean {
     return this.#view.state === "done" || this.#view.state === "cancelled";
+  }
+
+  /** It was under way when the member ended, and nobody has taken it up since. */
+  get isAbandoned(): boolean {
+    return this.#control === undefined && !this.isOver;
   }
 
   get view(): TaskView {

@@ -90,6 +90,7 @@ export class Admin implements AdminApi {
   readonly #startedMs: number;
   readonly #topology: TopologyAdmin;
   #isDrained = false;
+  #isStopped = false;
   #running: AdminRunning | undefined;
   /** Called when gossip brought something new. */
   #waiters: (() => void)[] = [];
@@ -117,6 +118,16 @@ export class Admin implements AdminApi {
 
   gossipChanged(): void {
     this.#topology.review();
+    this.#wake();
+  }
+
+  /** Ends every wait for the others. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#wake();
+  }
+
+  #wake(): void {
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const waiter of waiters) waiter();
@@ -331,7 +342,12 @@ export class Admin implements AdminApi {
     }
   }
 
+  /** Rejects when the member stops: nobody waits for news any more. */
   #gossipNews(): Promise<void> {
+    if (this.#isStopped) {
+      const reason = "it is stopping";
+      return Promise.reject(new KvError({ code: "NOT_READY", reason }));
+    }
     return new Promise((resolve) => {
       const timer = this.#deps.clock.setTimer(100, resolve);
       this.#waiters.push(() => {

@@ -438,6 +438,8 @@ export class Member {
     const entry = readLayoutOf(history).members.find(({ id }) => id === identity.memberId);
     if (entry === undefined) return this.#checkRefusal();
     if (!this.#isGossiping || this.#isJoined) return;
+    if (dissenters(history, gossip.members()).length > 0) return;
+    if (isBehind(history, gossip.members())) return;
     const present = headOf(history).members.find(({ id }) => id === entry.id) ?? entry;
     const { dc, rack, weight } = this.#options;
     if (present.dc !== dc || present.rack !== rack || present.weight !== weight) {
@@ -447,8 +449,6 @@ export class Member {
       this.#fail(new Error(`${reason}; change the ring first: dynaring plan --help`));
       return;
     }
-    if (dissenters(history, gossip.members()).length > 0) return;
-    if (isBehind(history, gossip.members())) return;
     this.#isJoined = true;
     gossip.input({ kind: "set-state", name: "TOKENS", value: entry.tokens.join(",") });
     gossip.input({ kind: "set-state", name: "STATUS", value: "NORMAL" });

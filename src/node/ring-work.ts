@@ -63,7 +63,8 @@ export class RingWork {
   readonly #sync: SyncRunner;
   readonly #cleanup: CleanupWork;
   readonly #outgoing: OutgoingStreams;
-  readonly #rebuilds = new Set<SyncTask>();
+  /** Those that are under way, with the hash of the layout that they are for. */
+  readonly #rebuilds = new Map<SyncTask, string>();
   #running: RingWorkRunning | undefined;
   #isReviewing = false;
   #isStopped = false;
@@ -84,6 +85,9 @@ export class RingWork {
     this.#running = running;
     const document = loadDocument(this.#deps.disk, TASKS_DOCUMENT);
     if (document !== undefined) this.tasks.restore(document);
+    // A cleanup begins anew by itself; a rebuild is for whoever asked for it to repeat.
+    this.tasks.giveUp(({ kind }) => kind === "cleanup");
+    this.tasks.giveUp(({ kind }) => kind === "rebuild", "the member was restarted; start it again");
     this.#sync.start(running.identity.memberId);
     this.#cleanup.start(running.identity.memberId);
   }
@@ -101,6 +105,7 @@ export class RingWork {
     }
     this.#sync.review();
     this.#cleanup.review();
+    this.#endOldRebuilds(headOf(history));
   }
 
   /** A peer asks for a chunk of what this member has. */
@@ -118,7 +123,7 @@ export class RingWork {
       direction: "out",
       keyspace: keyspaceName(head, keyspaceId),
     }));
-    const syncs = [this.#sync.state, ...[...this.#rebuilds].map(({ sync }) => sync.state())];
+    const syncs = [this.#sync.state, ...[...this.#rebuilds.keys()].map(({ sync }) => sync.state())];
     const incoming = syncs
       .flatMap((state) => state?.traffic ?? [])
       .map((traffic): StreamView => ({
@@ -161,7 +166,7 @@ export class RingWork {
         total: duties.length,
       },
     );
-    this.#rebuilds.add(job);
+    this.#rebuilds.set(job, head.version.hash);
     job.sync.start(duties);
     return job.task.view;
   }
@@ -169,9 +174,19 @@ export class RingWork {
   async stop(): Promise<void> {
     this.#isStopped = true;
     await this.#sync.stop();
-    for (const { sync } of this.#rebuilds) await sync.stop();
+    for (const { sync } of this.#rebuilds.keys()) await sync.stop();
     await this.#cleanup.stop();
     await this.#saving;
+  }
+
+  /** In another layout this member may hold other ranges, and others may hold them with it. */
+  #endOldRebuilds({ version }: Layout): void {
+    for (const [job, hash] of this.#rebuilds) {
+      if (hash === version.hash) continue;
+      this.#rebuilds.delete(job);
+      job.task.fail("the ring has changed; start it again");
+      void job.sync.stop();
+    }
   }
 
   /** What one member does for all. */

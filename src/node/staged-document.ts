@@ -1,4 +1,4 @@
-/** What is staged at this member, and the last commit for as long as another one may win against it. */
+/** What is staged at this member, and its commits for as long as another one may win against them. */
 import type { LayoutVersion } from "../model/layout-version.ts";
 import type { StagedChange } from "../model/topology-api.ts";
 import type { Disk } from "../storage/disk.ts";
@@ -14,7 +14,8 @@ export interface CommittedPlan {
 
 interface Content {
   readonly staged: readonly StagedChange[];
-  readonly committed?: CommittedPlan | undefined;
+  /** In the order in which they were made. */
+  readonly commits?: readonly CommittedPlan[] | undefined;
 }
 
 export class StagedDocument {
@@ -30,8 +31,8 @@ export class StagedDocument {
     return this.#content.staged;
   }
 
-  get committed(): CommittedPlan | undefined {
-    return this.#content.committed;
+  get commits(): readonly CommittedPlan[] {
+    return this.#content.commits ?? [];
   }
 
   /** Throws DocumentError. */
@@ -45,18 +46,22 @@ export class StagedDocument {
 
   /** What was staged is committed as this version. */
   commit(version: LayoutVersion, changes: readonly StagedChange[]): Promise<void> {
-    return this.#become({ staged: [], committed: { version, changes } });
+    return this.#become({ staged: [], commits: [...this.commits, { version, changes }] });
   }
 
-  /** The commit has lost: its changes are staged again, before what was staged since. */
-  restore(): Promise<void> {
-    const { staged, committed } = this.#content;
-    return this.#become({ staged: [...(committed?.changes ?? []), ...staged] });
+  /** These commits have lost: their changes are staged again, before what was staged since. */
+  restore(lost: readonly CommittedPlan[]): Promise<void> {
+    const changes = lost.flatMap((plan) => plan.changes);
+    return this.#become({
+      staged: [...changes, ...this.staged],
+      commits: this.commits.filter((plan) => !lost.includes(plan)),
+    });
   }
 
-  /** The commit holds. */
-  forget(): Promise<void> {
-    return this.#become({ staged: this.#content.staged });
+  /** These commits hold. */
+  forget(held: readonly CommittedPlan[]): Promise<void> {
+    const commits = this.commits.filter((plan) => !held.includes(plan));
+    return this.#become({ staged: this.staged, commits });
   }
 
   #become(content: Content): Promise<void> {

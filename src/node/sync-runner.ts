@@ -130,8 +130,13 @@ export class SyncRunner {
     const head = headOf(history);
     if (this.#running?.layout.version.hash === head.version.hash) return;
     await this.#end();
+    const { hash } = head.version;
+    this.#deps.tasks.giveUp(({ kind, subject }) => kind === "sync" && subject !== hash);
     const own = dutiesOf(history, this.#memberId, duties);
-    if (own.length === 0 || facts.synced?.hash === head.version.hash) return;
+    if (own.length === 0 || facts.synced?.hash === hash) {
+      this.#deps.tasks.giveUp(({ kind }) => kind === "sync");
+      return;
+    }
     this.#begin(head, own);
   }
 

@@ -36,7 +36,7 @@ import { SeededRng } from "../util/random.ts";
 import { unconfirmed } from "./agreement.ts";
 import { strangersOf } from "./join-requests.ts";
 import type { LayoutKeeper } from "./layout-keeper.ts";
-import { StagedDocument } from "./staged-document.ts";
+import { type CommittedPlan, StagedDocument } from "./staged-document.ts";
 
 const AGREEMENT_TIMEOUT_MS = 10_000;
 /** Shorter beginnings of a plan's hash are not taken. */
@@ -112,43 +112,62 @@ export class TopologyAdmin {
     const isNamed = planHash.length >= HASH_DIGITS_MIN && hash.startsWith(planHash.toLowerCase());
     if (!isNamed) throw new KvError({ code: "PLAN_STALE", hash: planHash, present: hash });
     await this.#document.commit(layout.version, staged);
-    return this.#commit(layout);
+    if (!this.#deps.keeper.commit(layout)) {
+      // Another layout came while this was written down: it never was a commit.
+      const never = this.#document.commits.filter(({ version }) => version.hash === hash);
+      await this.#document.restore(never);
+      throw this.#lost(layout.version);
+    }
+    return this.#agreed(layout);
   }
 
-  revert(): Promise<CommitView> {
+  async revert(): Promise<CommitView> {
     const history = this.#newest();
     const layout = this.#orKvError("revert", () =>
       this.#deps.keeper.preview(revertedContent(headOf(history), readLayoutOf(history))),
     );
-    return this.#commit(layout);
+    if (!this.#deps.keeper.commit(layout)) throw this.#lost(layout.version);
+    return this.#agreed(layout);
   }
 
-  /** Looks what became of the last commit; called with all news. */
+  /** Looks what became of the last commits; called with all news. */
   review(): void {
-    const { committed } = this.#document;
-    const { history, factsOf } = this.#deps.keeper;
-    if (committed === undefined || history === undefined) return;
-    const head = headOf(history).version;
-    if (head.counter < committed.version.counter) return;
-    if (!continues(head, committed.version)) {
-      const isForgotten = !history.layouts.some(
-        ({ version }) => version.counter <= committed.version.counter,
-      );
-      if (isForgotten) return void this.#document.forget();
-      this.#deps.logger.warn("plan.lost", {
-        hash: committed.version.hash,
-        winner: head.hash,
-      });
-      void this.#document.restore();
-      return;
+    const { commits } = this.#document;
+    const { history } = this.#deps.keeper;
+    if (commits.length === 0 || history === undefined) return;
+    const fates = commits.map((plan) => ({ plan, fate: this.#fateOf(plan, history) }));
+    const lost = fates.filter(({ fate }) => fate === "lost").map(({ plan }) => plan);
+    const held = fates.filter(({ fate }) => fate === "held").map(({ plan }) => plan);
+    for (const { version } of lost) {
+      const winner = headOf(history).version.hash;
+      this.#deps.logger.warn("plan.lost", { hash: version.hash, winner });
     }
-    const layout = history.layouts.find(({ version }) => version.hash === committed.version.hash);
-    if (layout === undefined || isSealed(history, layout, factsOf)) void this.#document.forget();
+    if (lost.length > 0) this.#save(this.#document.restore(lost));
+    if (held.length > 0) this.#save(this.#document.forget(held));
   }
 
-  async #commit(layout: Layout): Promise<CommitView> {
+  #fateOf({ version }: CommittedPlan, history: LayoutHistory): "open" | "lost" | "held" {
+    const head = headOf(history).version;
+    if (head.counter < version.counter) return "open";
+    const isForgotten = !history.layouts.some(
+      (layout) => layout.version.counter <= version.counter,
+    );
+    if (!continues(head, version)) return isForgotten ? "held" : "lost";
+    const layout = history.layouts.find((one) => one.version.hash === version.hash);
+    if (layout === undefined) return "held";
+    return isSealed(history, layout, this.#deps.keeper.factsOf) ? "held" : "open";
+  }
+
+  /** It is in use already; a disk that is full must not end the process. */
+  #save(saving: Promise<void>): void {
+    saving.catch((error: unknown) => {
+      this.#deps.logger.warn("plan.not-saved", { error: String(error) });
+    });
+  }
+
+  /** Resolves when all live members live in a layout that was committed. */
+  async #agreed(layout: Layout): Promise<CommitView> {
     const { keeper, clock } = this.#deps;
-    if (!keeper.commit(layout)) throw this.#lost(layout.version);
     await keeper.saved();
     const deadlineMs = clock.monotonicMs() + AGREEMENT_TIMEOUT_MS;
     for (;;) {
