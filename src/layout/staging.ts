@@ -48,7 +48,7 @@ import {
 } from "./staging-tokens.ts";
 import { type DutyHolder, covers } from "./transition.ts";
 
-export { type StagingFacts, type WaitingMember, changeInWords } from "./staging-draft.ts";
+export { type StagingFacts, type WaitingMember } from "./staging-draft.ts";
 
 /** The content of the next layout but for its base, which is the committer's to say. */
 export type StagedContent = Omit<LayoutContent, "base">;

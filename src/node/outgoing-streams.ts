@@ -32,9 +32,9 @@ export class OutgoingStreams {
     this.#streams.set(key, stream);
   }
 
-  recent(): readonly Omit<Stream, "atMs">[] {
+  recent(): readonly Readonly<Stream>[] {
     this.#forgetIdle();
-    return [...this.#streams.values()].map(({ atMs: _, ...stream }) => stream);
+    return [...this.#streams.values()];
   }
 
   #forgetIdle(): void {
