@@ -6,7 +6,7 @@
  */
 import type { GossipMember } from "../gossip/gossip-io.ts";
 import { type LayoutHistory, headOf, requiredIds } from "../layout/history.ts";
-import { type LayoutVersion, continues } from "../model/layout-version.ts";
+import { type LayoutVersion, compareLayoutVersions, continues } from "../model/layout-version.ts";
 
 /** The addresses of live members that have another layout than the head. */
 export function dissenters(
@@ -19,6 +19,15 @@ export function dissenters(
     .filter(({ id, isAlive, isSelf }) => isAlive && !isSelf && required.has(id))
     .filter(({ layout }) => layout === undefined || !continues(layout, head))
     .map(({ address }) => address);
+}
+
+/** True if a live member has a newer layout than this one, or one that wins against it. */
+export function isBehind(history: LayoutHistory, members: readonly GossipMember[]): boolean {
+  const head = headOf(history).version;
+  return members.some(
+    ({ isAlive, layout }) =>
+      isAlive && layout !== undefined && compareLayoutVersions(layout, head) > 0,
+  );
 }
 
 /** Addresses of members, alive or not, that have not confirmed a version or one made from it. */
