@@ -161,6 +161,13 @@ export class Admin implements AdminApi {
   describeRing(keyspace: string): readonly RangeView[] {
     const { ranges, readLayout } = this.#deps.coordinator.placement(keyspace);
     const { members } = readLayout;
+    const texts = new Map(
+      members.flatMap(({ tokens }) =>
+        tokens.map((token) => [this.#deps.positions.positionOf(token), token]),
+      ),
+    );
+    const textAt = (hi: number, lo: number): string =>
+      must(texts.get(tokenFromHalves(hi, lo)), "ranges end at tokens of members");
     return ranges.map(({ startHi, startLo, endHi, endLo, replicas }) => ({
       startToken: textAt(startHi, startLo),
       endToken: textAt(endHi, endLo),
@@ -172,13 +179,6 @@ export class Admin implements AdminApi {
     const { plan } = this.#deps.coordinator.locate(keyspace, key);
     const members = this.#members(this.#shownLayout());
     const replicas = plan.replicas.map(({ memberId }) =>
-    const texts = new Map(
-      members.flatMap(({ tokens }) =>
-        tokens.map((token) => [this.#deps.positions.positionOf(token), token]),
-      ),
-    );
-    const textAt = (hi: number, lo: number): string =>
-      must(texts.get(tokenFromHalves(hi, lo)), "ranges end at tokens of members");
       must(
         members.find(({ id }) => id === memberId),
         "a replica is a member",
