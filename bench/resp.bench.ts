@@ -100,6 +100,7 @@ function idleStore(isLate: boolean): KvApi {
     read: (_, sink: ReadSink) => answer(() => sink.read(found, receipt)),
     write: (_, sink: WriteSink) => answer(() => sink.written(receipt)),
     scan: (request) => fake.scan(request),
+    range: () => fake.range(),
     count: (keyspace) => fake.count(keyspace),
     nowMs: () => Date.now(),
   };

@@ -158,6 +158,7 @@ describe("frames", () => {
       expiresAtMs: time,
       isTombstone: fc.boolean(),
       contentHash: uint32,
+      value: fc.option(bytes, { nil: undefined }),
     });
     fc.assert(
       fc.property(fc.array(cell, { maxLength: 20 }), fc.boolean(), (cells, isComplete) => {
@@ -168,6 +169,11 @@ describe("frames", () => {
     );
     const query = { startHi: -5, startLo: 7, endHi: 9, endLo: 2 ** 32 - 1, limit: 10 };
     expect(decodeScanQuery(encodeScanQuery(query, { counter: 1, hash: 2 }))).toEqual(query);
+    const keys = { from: Uint8Array.of(1, 255), isAfter: true, to: undefined, values: true };
+    for (const of of [keys, { ...keys, from: undefined, to: Uint8Array.of(), values: false }]) {
+      const packed = encodeScanQuery({ ...query, keys: of }, { counter: 1, hash: 2 });
+      expect(plain(decodeScanQuery(packed).keys!)).toEqual(plain(of));
+    }
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 8, maxLength: 60 }), (noise) => {
         for (const decode of [decodeScanQuery, decodeScanAnswer, decodeControl]) {

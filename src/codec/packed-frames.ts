@@ -1,8 +1,10 @@
 /**
  * Frames whose bodies are packed with msgpack: control messages, and scans.
  *
- * A scan asks a replica for a page of its cells in token order, without values. A page is hundreds
- * of cells, so the packing does not show; the frames of single reads and writes are in frames.ts.
+ * A scan asks a replica for a page of its cells in token order, without values; on a ring that keeps
+ * keys in order also for a range of keys, in key order, with values if they are wanted. A page is
+ * hundreds of cells, so the packing does not show; the frames of single reads and writes are in
+ * frames.ts.
  */
 import { pack, unpack } from "msgpackr";
 import { FrameError, type LayoutStamp } from "./frames.ts";
@@ -13,6 +15,19 @@ export interface ScanQuery {
   readonly endHi: number;
   readonly endLo: number;
   readonly limit: number;
+  /** Asks for cells in the order of keys. */
+  readonly keys?: ScanKeys | undefined;
+}
+
+/** Which keys of a span, in their order. */
+export interface ScanKeys {
+  /** Not before this one. */
+  readonly from?: Uint8Array | undefined;
+  /** `from` itself was in the page before. */
+  readonly isAfter: boolean;
+  /** Before this one. */
+  readonly to?: Uint8Array | undefined;
+  readonly values: boolean;
 }
 
 /** One cell of a page: token halves, key, version, expiry (0 = never), tombstone mark, hash. */
@@ -25,19 +40,27 @@ export interface PageCell {
   readonly expiresAtMs: number;
   readonly isTombstone: boolean;
   readonly contentHash: number;
+  /** Only where values were asked for. */
+  readonly value?: Uint8Array | undefined;
 }
 
 export interface ScanAnswer {
   readonly cells: readonly PageCell[];
-  /** The span is exhausted; otherwise it is complete up to the token of the last cell. */
+  /**
+   * The span is exhausted; otherwise it is complete up to the token of the last cell, and in the
+   * order of keys up to its key.
+   */
   readonly isComplete: boolean;
 }
 
 const LAYOUT_BYTES = 8;
 
 export function encodeScanQuery(query: ScanQuery, layout: LayoutStamp): Buffer {
-  const { startHi, startLo, endHi, endLo, limit } = query;
-  const packed = pack([startHi, startLo, endHi, endLo, limit]);
+  const { startHi, startLo, endHi, endLo, limit, keys } = query;
+  const packed = pack([
+    [startHi, startLo, endHi, endLo, limit],
+    ...(keys === undefined ? [] : [keys.from ?? null, keys.isAfter, keys.to ?? null, keys.values]),
+  ]);
   const body = Buffer.allocUnsafe(LAYOUT_BYTES + packed.length);
   body.writeUInt32LE(layout.counter, 0);
   body.writeUInt32LE(layout.hash, 4);
@@ -46,8 +69,12 @@ export function encodeScanQuery(query: ScanQuery, layout: LayoutStamp): Buffer {
 }
 
 export function decodeScanQuery(body: Buffer): ScanQuery {
-  const numbers = unpackArray(body.subarray(LAYOUT_BYTES));
-  if (numbers.length !== 5 || !numbers.every((value) => Number.isInteger(value))) {
+  const [numbers, ...keys] = unpackArray(body.subarray(LAYOUT_BYTES));
+  if (
+    !Array.isArray(numbers) ||
+    numbers.length !== 5 ||
+    !numbers.every((value) => Number.isInteger(value))
+  ) {
     throw new FrameError("malformed scan query");
   }
   const [startHi, startLo, endHi, endLo, limit] = numbers as [
@@ -57,7 +84,21 @@ export function decodeScanQuery(body: Buffer): ScanQuery {
     number,
     number,
   ];
-  return { startHi, startLo, endHi, endLo, limit };
+  const span = { startHi, startLo, endHi, endLo, limit };
+  return keys.length === 0 ? span : { ...span, keys: toScanKeys(keys) };
+}
+
+function toScanKeys([from, isAfter, to, values]: unknown[]): ScanKeys {
+  const isKey = (key: unknown): boolean => key === null || key instanceof Uint8Array;
+  if (!isKey(from) || !isKey(to) || typeof isAfter !== "boolean" || typeof values !== "boolean") {
+    throw new FrameError("malformed keys of a scan query");
+  }
+  return {
+    from: (from as Uint8Array | null) ?? undefined,
+    isAfter,
+    to: (to as Uint8Array | null) ?? undefined,
+    values,
+  };
 }
 
 export function encodeScanAnswer(answer: ScanAnswer): Buffer {
@@ -70,6 +111,7 @@ export function encodeScanAnswer(answer: ScanAnswer): Buffer {
     cell.expiresAtMs,
     cell.isTombstone,
     cell.contentHash,
+    ...(cell.value === undefined ? [] : [cell.value]),
   ]);
   return pack([answer.isComplete, cells]);
 }
@@ -85,13 +127,14 @@ export function decodeScanAnswer(body: Buffer): ScanAnswer {
 
 function toPageCell(fields: unknown): PageCell {
   if (!Array.isArray(fields)) throw new FrameError("malformed cell in a scan answer");
-  const [tokenHi, tokenLo, key, timestamp, writer, expiresAtMs, isTombstone, contentHash] =
+  const [tokenHi, tokenLo, key, timestamp, writer, expiresAtMs, isTombstone, contentHash, value] =
     fields as unknown[];
   const numbers = [tokenHi, tokenLo, timestamp, writer, expiresAtMs, contentHash];
   if (
     !numbers.every((value) => typeof value === "number") ||
     !(key instanceof Uint8Array) ||
-    typeof isTombstone !== "boolean"
+    typeof isTombstone !== "boolean" ||
+    !(value === undefined || value instanceof Uint8Array)
   ) {
     throw new FrameError("malformed cell in a scan answer");
   }
@@ -105,6 +148,7 @@ function toPageCell(fields: unknown): PageCell {
     expiresAtMs: expiresAtMs as number,
     isTombstone,
     contentHash: contentHash as number,
+    ...(value !== undefined && { value: new Uint8Array(value) }),
   };
 }
 

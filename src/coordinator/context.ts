@@ -4,6 +4,7 @@ import type { Logger } from "../model/deps.ts";
 import type { StorageEngine } from "../storage/engine.ts";
 import type { HybridClock } from "../versions/hybrid-clock.ts";
 import type { Deadlines, DeadlineQueue } from "./deadlines.ts";
+import type { KeyOrder } from "./key-order.ts";
 import type { KeyspacePlacement } from "./keyspace-placement.ts";
 import type { PendingRequests } from "./pending.ts";
 
@@ -37,6 +38,8 @@ export interface CoordinatorContext {
   readonly askChecks: DeadlineQueue;
   readonly counters: CoordinatorCounters;
   readonly logger: Logger;
+  /** Undefined where keys are hashed. */
+  readonly keyOrder: KeyOrder | undefined;
   /** The stamp of new versions made here. */
   writer: number;
   /** Bytes of keys and values in requests that replicas have not all answered yet. */

@@ -20,6 +20,8 @@ import type { Consistency } from "../model/consistency.ts";
 import type { Clock, Logger } from "../model/deps.ts";
 import type {
   KvApi,
+  RangePage,
+  RangeRequest,
   ReadRequest,
   ReadSink,
   ScanPage,
@@ -29,6 +31,7 @@ import type {
 } from "../model/kv-api.ts";
 import { KvError } from "../model/kv-error.ts";
 import { NEVER_EXPIRES } from "../model/version.ts";
+import type { RingPositions } from "../placement/ring-positions.ts";
 import { TokenError } from "../ring/token.ts";
 import type { StorageEngine } from "../storage/engine.ts";
 import type { Link } from "../transport/transport.ts";
@@ -36,7 +39,9 @@ import type { HybridClock } from "../versions/hybrid-clock.ts";
 import { type CoordinatorContext, newCounters } from "./context.ts";
 import { AskOperation } from "./ask-operation.ts";
 import { Deadlines } from "./deadlines.ts";
+import { type KeyOrder, keyOrderOf } from "./key-order.ts";
 import { type KeyspacePlacement, placementsOf } from "./keyspace-placement.ts";
+import { OrderedScan, type OrderedScanOptions } from "./ordered-scan.ts";
 import type { Peer } from "./peer.ts";
 import { PendingRequests } from "./pending.ts";
 import { ReadOperation } from "./read-operation.ts";
@@ -59,6 +64,8 @@ export interface CoordinatorDeps {
   readonly engine: StorageEngine;
   readonly hybridClock: HybridClock;
   readonly hasher: KeyHasher;
+  /** Of the ring's partitioner, where keys may be kept in order; absent: they are hashed. */
+  readonly positions?: RingPositions | undefined;
   /** A peer sent a request made under another layout: exchange layouts with it. */
   readonly onLayoutMismatch: (link: Link) => void;
   /**
@@ -79,6 +86,7 @@ export interface CoordinatorOptions {
 }
 
 const COUNT_PAGE = 2048;
+const RANGE_PAGE_MAX = 10_000;
 const BUSY_RETRY_MS = 50;
 const GENERATION_FACTOR = 0x9e37_79b1;
 /** How long a request waits before it asks a replica again that lives in another layout. */
@@ -103,6 +111,7 @@ export class Coordinator implements KvApi {
     const deadlines = new Deadlines(deps.clock);
     this.#context = {
       ...deps,
+      keyOrder: keyOrderOf(deps.positions),
       pending: new PendingRequests(),
       deadlines,
       writeTimeouts: deadlines.queue(options.writeTimeoutMs),
@@ -235,19 +244,64 @@ export class Coordinator implements KvApi {
   }
 
   async scan(request: ScanRequest): Promise<ScanPage> {
-    const placement = this.placement(request.keyspace);
-    const consistency = request.consistency ?? placement.keyspace.readConsistency;
-    const scan = new RingScan(this.#context, placement.keyspace, consistency);
+    const { keyspace } = this.placement(request.keyspace);
+    const { prefix, limit } = request;
+    const consistency = request.consistency ?? keyspace.readConsistency;
     const cursor = parseCursor(request.cursor);
-    const page = await this.#context.pending.during(() => scan.page(cursor, request.limit));
+    const page = await this.#context.pending.during(() =>
+      this.#scanPage(cursor, limit, { keyspace, consistency, range: { prefix }, values: false }),
+    );
     return page;
   }
 
-  async count(keyspace: string, consistency: Consistency = "ONE"): Promise<number> {
-    const placement = this.placement(keyspace);
-    const scan = new RingScan(this.#context, placement.keyspace, consistency);
-    const total = await this.#context.pending.during(() => scan.count(COUNT_PAGE));
+  async range(request: RangeRequest): Promise<RangePage> {
+    const { keyspace } = this.placement(request.keyspace);
+    const { keyOrder } = this.#context;
+    if (keyOrder === undefined) throw noOrder(this.#deps.positions);
+    const { from, to, prefix, values, cursor } = request;
+    const consistency = request.consistency ?? keyspace.readConsistency;
+    const limit = Math.max(1, Math.min(request.limit, RANGE_PAGE_MAX));
+    const range = { from, to, prefix };
+    const scan = this.#orderedScan(keyOrder, { keyspace, consistency, range, cursor, values });
+    const page = await this.#context.pending.during(() => scan.page(limit));
+    return page;
+  }
+
+  async count(keyspaceName: string, consistency: Consistency = "ONE"): Promise<number> {
+    const { keyspace } = this.placement(keyspaceName);
+    const options = { keyspace, consistency, range: {}, values: false };
+    const total = await this.#context.pending.during(async () => {
+      let sum = 0;
+      let cursor = "0";
+      do {
+        const page = await this.#scanPage(BigInt(cursor), COUNT_PAGE, options);
+        sum += page.keys.length;
+        cursor = page.cursor;
+      } while (cursor !== "0");
+      return sum;
+    });
     return total;
+  }
+
+  #scanPage(
+    cursor: bigint,
+    limit: number,
+    options: Omit<OrderedScanOptions, "order">,
+  ): Promise<ScanPage> {
+    const { keyOrder } = this.#context;
+    if (keyOrder !== undefined) {
+      return this.#orderedScan(keyOrder, options).scanPage(cursor, limit);
+    }
+    const { keyspace, consistency } = options;
+    return new RingScan(this.#context, keyspace, consistency).page(cursor, limit);
+  }
+
+  #orderedScan(order: KeyOrder, options: Omit<OrderedScanOptions, "order">): OrderedScan {
+    try {
+      return new OrderedScan(this.#context, { ...options, order });
+    } catch (error) {
+      throw asKvError(error);
+    }
   }
 
   /** Resolves when no operation of a client is under way. */
@@ -367,6 +421,16 @@ function asKvError(error: unknown): KvError {
   if (!(error instanceof TokenError)) throw error;
   const { value, expected } = error;
   return new KvError({ code: "INVALID_ARGUMENT", argument: "key", value, expected });
+}
+
+function noOrder(positions: RingPositions | undefined): KvError {
+  return new KvError({
+    code: "INVALID_ARGUMENT",
+    argument: "partitioner",
+    value: positions?.partitionerName ?? "a hash",
+    expected:
+      "an ordered one for ranges of keys: a hash puts keys that lie together anywhere on the ring",
+  });
 }
 
 function tooLarge(what: "key" | "value", sizeBytes: number, maxBytes: number): KvError {

@@ -1,6 +1,8 @@
 /** A page of this member's cells in token order. */
 import type { PageCell, ScanAnswer, ScanQuery } from "../codec/packed-frames.ts";
-import type { StorageEngine } from "../storage/engine.ts";
+import { FrameError } from "../codec/frames.ts";
+import type { CoordinatorContext } from "./context.ts";
+import { OrderedPage } from "./ordered-page.ts";
 
 /** Pages over this are cut, whatever a query asks for. */
 const PAGE_CELLS_MAX = 2048;
@@ -10,10 +12,14 @@ const PAGE_CELLS_MAX = 2048;
  * next page starts after a token.
  */
 export function scanLocally(
-  engine: StorageEngine,
+  { engine, keyOrder }: Pick<CoordinatorContext, "engine" | "keyOrder">,
   keyspaceId: number,
   query: ScanQuery,
 ): ScanAnswer {
+  if (query.keys !== undefined) {
+    if (keyOrder === undefined) throw new FrameError("a range of keys on a ring that hashes them");
+    return new OrderedPage(engine, keyOrder, keyspaceId).read(query, query.keys);
+  }
   const limit = Math.max(1, Math.min(query.limit, PAGE_CELLS_MAX));
   const cells: PageCell[] = [];
   const scan = engine.scan(keyspaceId, query, { values: false });

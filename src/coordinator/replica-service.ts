@@ -136,8 +136,14 @@ export class ReplicaService {
   }
 
   #serveScan(link: Link, { requestId, keyspaceId }: FrameHeader, body: Buffer): void {
-    const answer = scanLocally(this.#context.engine, keyspaceId, decodeScanQuery(body));
-    const packed = encodeScanAnswer(answer);
+    const query = decodeScanQuery(body);
+    let packed: Buffer;
+    try {
+      packed = encodeScanAnswer(scanLocally(this.#context, keyspaceId, query));
+    } catch (error) {
+      if (!(error instanceof CorruptRecordError)) throw error;
+      return refuse(link, requestId, FailureReason.corrupt, error.message);
+    }
     const space = link.reserve(FRAME_HEADER_BYTES + packed.length);
     if (space === undefined) return;
     const type = FrameType.scanOk;

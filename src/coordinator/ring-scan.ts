@@ -45,18 +45,6 @@ export class RingScan {
     return { keys, cursor: (next >= RING_SIZE ? 0n : next).toString() };
   }
 
-  /** The number of live keys. */
-  async count(pageKeys: number): Promise<number> {
-    let total = 0;
-    let cursor = "0";
-    do {
-      const page = await this.page(BigInt(cursor), pageKeys);
-      total += page.keys.length;
-      cursor = page.cursor;
-    } while (cursor !== "0");
-    return total;
-  }
-
   async #readSpan(first: bigint, limit: number): Promise<{ live: PageCell[]; next: bigint }> {
     const { span, answers } = await this.#ask(first, limit);
     let complete = span.last;
@@ -68,10 +56,7 @@ export class RingScan {
     }
     const nowMs = this.#context.nowMs();
     const live = mergeCells(answers).filter(
-      (cell) =>
-        positionOf(cell) <= complete &&
-        !cell.isTombstone &&
-        (cell.expiresAtMs === NEVER_EXPIRES || cell.expiresAtMs > nowMs),
+      (cell) => positionOf(cell) <= complete && isLive(cell, nowMs),
     );
     return { live, next: complete + 1n };
   }
@@ -94,6 +79,13 @@ export class RingScan {
 /** The newest cell of each key, in ring order. */
 function mergeCells(answers: readonly ScanAnswer[]): PageCell[] {
   if (answers.length === 1) return [...(answers[0]?.cells ?? [])];
+  return newestCells(answers).sort(
+    (left, right) => left.tokenHi - right.tokenHi || left.tokenLo - right.tokenLo,
+  );
+}
+
+/** The newest cell of each key, in no order. */
+export function newestCells(answers: readonly ScanAnswer[]): PageCell[] {
   const newest = new Map<string, PageCell>();
   for (const { cells } of answers) {
     for (const cell of cells) {
@@ -102,7 +94,10 @@ function mergeCells(answers: readonly ScanAnswer[]): PageCell[] {
       if (known === undefined || compareHeads(cell, known) > 0) newest.set(id, cell);
     }
   }
-  return [...newest.values()].sort(
-    (left, right) => left.tokenHi - right.tokenHi || left.tokenLo - right.tokenLo,
-  );
+  return [...newest.values()];
+}
+
+/** True if a reader finds the cell now. */
+export function isLive({ isTombstone, expiresAtMs }: PageCell, nowMs: number): boolean {
+  return !isTombstone && (expiresAtMs === NEVER_EXPIRES || expiresAtMs > nowMs);
 }

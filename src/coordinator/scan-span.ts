@@ -59,7 +59,7 @@ function planAt(placement: KeyspacePlacement, position: bigint): ReplicaPlan {
   return placement.readPlan(tokenHi(token), tokenLo(token));
 }
 
-export function queryOf({ first, last }: Span, limit: number): ScanQuery {
+export function queryOf({ first, last }: Pick<Span, "first" | "last">, limit: number): ScanQuery {
   const start = BigInt.asIntN(64, first + MIN_TOKEN - 1n);
   const end = last + MIN_TOKEN;
   return {

@@ -13,9 +13,16 @@ import {
   bodyOf,
   encodeOpaque,
 } from "../codec/frames.ts";
-import { type ScanAnswer, decodeScanAnswer, encodeScanQuery } from "../codec/packed-frames.ts";
+import {
+  type ScanAnswer,
+  type ScanKeys,
+  type ScanQuery,
+  decodeScanAnswer,
+  encodeScanQuery,
+} from "../codec/packed-frames.ts";
 import type { Consistency } from "../model/consistency.ts";
 import { KvError } from "../model/kv-error.ts";
+import { CorruptRecordError } from "../storage/engine.ts";
 import type { CoordinatorContext } from "./context.ts";
 import { type DeadlineQueue, Expiring } from "./deadlines.ts";
 import { LIVES_ELSEWHERE, LayoutRetry, type Retriable } from "./layout-retry.ts";
@@ -34,6 +41,8 @@ export interface SpanRequestParts {
   /** The span in the present layouts. Throws KvError. */
   readonly spanAt: () => Span;
   readonly limit: number;
+  /** Asks for cells in the order of keys. */
+  readonly keys?: ScanKeys | undefined;
   readonly keyspaceId: number;
   readonly consistency: Consistency;
   readonly resolve: (answers: SpanAnswers) => void;
@@ -181,11 +190,10 @@ export class SpanRequest extends Expiring implements PendingRequest, Retriable {
 
   #send(attempt: Attempt, position: number): boolean {
     const { span, layout, requestId } = attempt;
-    const { keyspaceId, limit } = this.#parts;
-    const query = queryOf(span, limit);
+    const { keyspaceId, limit, keys } = this.#parts;
+    const query = { ...queryOf(span, limit), keys };
     if (position === span.plan.selfPosition) {
-      const answer = scanLocally(this.#context.engine, keyspaceId, query);
-      this.#context.defer(() => this.#take(attempt, position, answer));
+      this.#scanSelf(attempt, position, query);
       return true;
     }
     const peer = span.plan.replicas[position] as Peer;
@@ -196,6 +204,16 @@ export class SpanRequest extends Expiring implements PendingRequest, Retriable {
     const header = { type: FrameType.scan, flags: 0, keyspaceId, requestId };
     encodeOpaque(space, header, body);
     return true;
+  }
+
+  #scanSelf(attempt: Attempt, position: number, query: ScanQuery): void {
+    try {
+      const answer = scanLocally(this.#context, this.#parts.keyspaceId, query);
+      this.#context.defer(() => this.#take(attempt, position, answer));
+    } catch (error) {
+      if (!(error instanceof CorruptRecordError)) throw error;
+      this.#context.defer(() => this.#failed(attempt, position, error.message));
+    }
   }
 
   #take(attempt: Attempt, position: number, answer: ScanAnswer): void {

@@ -8,6 +8,8 @@ import type {
 } from "../model/admin-api.ts";
 import type {
   KvApi,
+  RangePage,
+  RangeRequest,
   ReadRequest,
   ReadSink,
   Receipt,
@@ -24,6 +26,7 @@ export class FakeKv implements KvApi {
   readonly values: Map<string, VersionedValue> = new Map();
   readonly reads: ReadRequest[] = [];
   readonly writes: WriteRequest[] = [];
+  readonly ranges: RangeRequest[] = [];
   /** Thrown at the next requests when set. */
   failure: KvError | undefined;
   /** Runs at the start of each request. */
@@ -61,6 +64,25 @@ export class FakeKv implements KvApi {
 
   scan(): Promise<ScanPage> {
     return Promise.resolve({ cursor: "0", keys: [] });
+  }
+
+  /** All entries in byte order; the tests of the ring hold what a range is. */
+  range(request: RangeRequest): Promise<RangePage> {
+    this.ranges.push(request);
+    if (this.failure !== undefined) return Promise.reject(this.failure);
+    const head = `${request.keyspace}/`;
+    const entries = [...this.values]
+      .filter(([name]) => name.startsWith(head))
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, { value, version, expiresAtMs }]) => ({
+        key: Buffer.from(name.slice(head.length), "hex"),
+        value: request.values ? value : undefined,
+        version,
+        expiresAtMs,
+      }));
+    const page = entries.slice(0, request.limit);
+    const cursor = page.length < entries.length ? page.at(-1)?.key : undefined;
+    return Promise.resolve({ entries: page, cursor });
   }
 
   count(): Promise<number> {

@@ -68,6 +68,11 @@ export interface ScanRequest {
   readonly cursor: string;
   /** About how many keys to return; a page may be a little longer, or shorter, or empty. */
   readonly limit: number;
+  /**
+   * Only keys that begin with this are wanted. Where keys are kept in order nothing else is read;
+   * everywhere else all keys are returned, for the caller to choose from.
+   */
+  readonly prefix?: Uint8Array | undefined;
   readonly consistency?: Consistency | undefined;
 }
 
@@ -75,6 +80,43 @@ export interface ScanPage {
   /** "0" when the ring has been walked once. */
   readonly cursor: string;
   readonly keys: readonly Uint8Array[];
+}
+
+/** A stretch of keys in the order of the partitioner; what is left out does not bound it. */
+export interface KeyRange {
+  /** The first key. */
+  readonly from?: Uint8Array | undefined;
+  /** The key before which it ends. */
+  readonly to?: Uint8Array | undefined;
+  /** What keys begin with. */
+  readonly prefix?: Uint8Array | undefined;
+}
+
+export interface RangeRequest extends KeyRange {
+  readonly keyspace: string;
+  /** Where to go on: the cursor of the page before. */
+  readonly cursor?: Uint8Array | undefined;
+  /** How many entries at most; a page may be shorter. */
+  readonly limit: number;
+  /** Whether values are wanted, or keys only. */
+  readonly values: boolean;
+  readonly consistency?: Consistency | undefined;
+}
+
+/** A live key, with its value if values were asked for. */
+export interface RangeEntry {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array | undefined;
+  readonly version: Version;
+  /** Milliseconds since the Unix epoch, or NEVER_EXPIRES. */
+  readonly expiresAtMs: number;
+}
+
+export interface RangePage {
+  /** In the order of the partitioner. */
+  readonly entries: readonly RangeEntry[];
+  /** Undefined when there is nothing more. */
+  readonly cursor: Uint8Array | undefined;
 }
 
 export interface KvApi {
@@ -87,6 +129,11 @@ export interface KvApi {
    * is returned at least once, whatever is written meanwhile.
    */
   scan(request: ScanRequest): Promise<ScanPage>;
+  /**
+   * A page of a range of keys. Reads only the members that hold it. Rejects with INVALID_ARGUMENT
+   * unless the ring's partitioner keeps keys in order.
+   */
+  range(request: RangeRequest): Promise<RangePage>;
   /** The number of live keys of a keyspace. Exact while nothing is written. */
   count(keyspace: string, consistency?: Consistency): Promise<number>;
   /** Wall clock in milliseconds: the clock against which expiry is judged. */

@@ -19,12 +19,12 @@ import { CollationPositions } from "../ring/positions/collation.ts";
 import { NarrowPositions } from "../ring/positions/narrow.ts";
 import { ByteOrderedPositions, OrderPreservingPositions } from "../ring/positions/prefix.ts";
 import { RandomPositions } from "../ring/positions/random.ts";
-import type { KeyHasher, TokenPositions } from "../ring/positions/token-positions.ts";
+import type { KeyHasher, Stretch, TokenPositions } from "../ring/positions/token-positions.ts";
 import { WholePositions } from "../ring/positions/whole.ts";
 import { TokenError } from "../ring/token.ts";
 import type { Uint32Source } from "../util/random.ts";
 
-export type { KeyHasher } from "../ring/positions/token-positions.ts";
+export type { KeyHasher, Stretch } from "../ring/positions/token-positions.ts";
 
 /** Keys and members' tokens of one partitioner as positions in int64. */
 export interface RingPositions {
@@ -36,6 +36,13 @@ export interface RingPositions {
    * keys are hashed.
    */
   readonly compareKeys: ((a: Uint8Array, b: Uint8Array) => number) | undefined;
+  /** True if keys of one position are in order when they sort as bytes. */
+  readonly sortsBytewise: boolean;
+  /**
+   * Where the keys lie that begin with these bytes, ascending; other keys may lie there too.
+   * Undefined where they may lie anywhere.
+   */
+  prefixStretches(prefix: Uint8Array): readonly Stretch[] | undefined;
   /** A hasher from keys to positions; it keeps its last result, so each user takes one of its own. */
   createHasher(): KeyHasher;
   /** The token of a key, as text. Throws TokenError where the partitioner cannot take such a key. */
@@ -89,14 +96,20 @@ export function createRingPositions(partitioner: AnyPartitioner): RingPositions 
 class PartitionerPositions<T> implements RingPositions {
   readonly partitionerName: string;
   readonly compareKeys: ((a: Uint8Array, b: Uint8Array) => number) | undefined;
+  readonly sortsBytewise: boolean;
   readonly #partitioner: Partitioner<T>;
   readonly #positions: TokenPositions<T>;
 
   constructor(partitioner: Partitioner<T>, positions: TokenPositions<T>) {
     this.partitionerName = partitioner.name;
     this.compareKeys = partitioner.preservesOrder ? keyOrder(partitioner) : undefined;
+    this.sortsBytewise = partitioner instanceof ByteOrderedPartitioner;
     this.#partitioner = partitioner;
     this.#positions = positions;
+  }
+
+  prefixStretches(prefix: Uint8Array): readonly Stretch[] | undefined {
+    return this.#positions.prefixStretches?.(prefix);
   }
 
   createHasher(): KeyHasher {

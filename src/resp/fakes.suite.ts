@@ -3,6 +3,7 @@ import type { AdminApi, KeyspaceView } from "../model/admin-api.ts";
 import type { Clock } from "../model/deps.ts";
 import type {
   KvApi,
+  RangePage,
   ReadRequest,
   ReadSink,
   ScanPage,
@@ -100,6 +101,10 @@ export class FakeKv implements KvApi {
       cursor: next >= keys.length ? "0" : String(next),
       keys: keys.slice(start, next).map((key) => Buffer.from(key, "latin1")),
     };
+  }
+
+  range(): Promise<RangePage> {
+    return Promise.reject(new Error("no command asks for it"));
   }
 
   async count(keyspace: string): Promise<number> {

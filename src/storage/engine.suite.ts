@@ -398,6 +398,41 @@ export function runEngineSuite(name: string, makeFixture: () => EngineFixture): 
         expect(scanAll(engine, WHOLE_RING)).toContain("3,5,k=third");
       });
 
+      it("begins at any key of its first token, and is in byte order of keys", async () => {
+        const engine = await open();
+        const long = (end: string): string => `${"l".repeat(1950)}${end}`;
+        const keys = ["", "a", "ab", "b", "l", long("a"), long("ab"), long("c"), "m"];
+        const places = [
+          [-0x8000_0000, 0],
+          [5, 0xffff_ffff],
+          [6, 0],
+        ] as const;
+        for (const [tokenHi, tokenLo] of places) {
+          for (const key of keys.toReversed()) {
+            await stored(engine, write({ tokenHi, tokenLo, key: bytesOf(key) }));
+          }
+        }
+        const spans = [
+          { startHi: 5, startLo: 0xffff_fffe, endHi: 6, endLo: 0, tokens: 2 },
+          { startHi: 5, startLo: 0xffff_ffff, endHi: -0x8000_0000, endLo: 0, tokens: 2 },
+          { startHi: 0x7fff_ffff, startLo: 0xffff_ffff, endHi: 5, endLo: 0, tokens: 1 },
+        ];
+        for (const { tokens, ...span } of spans) {
+          for (const startKey of [...keys, "aa", long("b"), "x"].map(bytesOf)) {
+            const scan = engine.scan(1, span, { values: false, startKey });
+            const seen: string[] = [];
+            while (scan.next(2, ({ key }) => seen.push(Buffer.from(key).toString())) > 0);
+            scan.close();
+            const first = keys.filter((key) => Buffer.compare(bytesOf(key), startKey) >= 0);
+            const all = [...first, ...(tokens === 2 ? keys : [])];
+            // Long keys that begin alike are in no order.
+            expect(seen.toSorted()).toEqual(all.toSorted());
+            const short = (key: string): boolean => key.length < 1900;
+            expect(seen.filter(short)).toEqual(all.filter(short));
+          }
+        }
+      });
+
       it("ends when it is closed", async () => {
         const engine = await filled();
         const scan = engine.scan(1, WHOLE_RING, { values: false });

@@ -54,7 +54,13 @@ export interface TokenSpan {
   readonly endLo: number;
 }
 
-/** A scan over the cells that were there when it was opened, in token order along the span. */
+/** As far as this, cells of one token are in the byte order of their keys. */
+export const ORDERED_KEY_BYTES = 1900;
+
+/**
+ * A scan over the cells that were there when it was opened, in token order along the span; those of
+ * one token in the byte order of the first ORDERED_KEY_BYTES of their keys.
+ */
 export interface RangeScan {
   /**
    * Calls `visit` for up to `limit` cells; returns how many it visited: 0 when the scan is at its
@@ -62,6 +68,12 @@ export interface RangeScan {
    */
   next(limit: number, visit: (cell: ScannedCell) => void): number;
   close(): void;
+}
+
+export interface ScanOptions {
+  readonly values: boolean;
+  /** Of the first token behind the span's start, the cells whose keys sort before are passed over. */
+  readonly startKey?: Uint8Array | undefined;
 }
 
 export interface EngineStats {
@@ -124,7 +136,7 @@ export interface StorageEngine {
   ): StoredCell | undefined;
   /** As `get`, without reading the value. */
   head(keyspaceId: number, tokenHi: number, tokenLo: number, key: Uint8Array): CellHead | undefined;
-  scan(keyspaceId: number, span: TokenSpan, options: { readonly values: boolean }): RangeScan;
+  scan(keyspaceId: number, span: TokenSpan, options: ScanOptions): RangeScan;
   /**
    * Forgets every cell of the keyspace whose token is in the span and that is in the engine now. No
    * tombstones are left: a later put of such a cell is stored again, even with an older version.

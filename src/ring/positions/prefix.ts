@@ -20,12 +20,14 @@ import type { Uint32Source } from "../../util/random.ts";
 import { hexOf } from "../partitioners/byte-ordered.ts";
 import type { OrderPreservingPartitioner } from "../partitioners/order-preserving.ts";
 import { TokenError, tokenFromHalves } from "../token.ts";
-import type { KeyHasher, TokenPositions } from "./token-positions.ts";
+import type { KeyHasher, Stretch, TokenPositions } from "./token-positions.ts";
 import { Word64 } from "./word64.ts";
 
 const OWNABLE_BYTES_MAX = 7;
 const BASE = 257;
 const LAST_BASE = 248;
+/** Sorts behind whatever may follow a prefix, as far as a position tells. */
+const LAST_BYTES: readonly number[] = Array.from({ length: OWNABLE_BYTES_MAX + 1 }, () => 0xff);
 const WHY = "a running ring tells keys apart by their first seven bytes";
 
 /** Positions of ByteOrderedPartitioner. */
@@ -51,6 +53,10 @@ export class ByteOrderedPositions implements TokenPositions<Uint8Array> {
 
   tokenAt(): undefined {
     return undefined;
+  }
+
+  prefixStretches(prefix: Uint8Array): readonly Stretch[] {
+    return [stretchOf(this.#hasher, prefix)];
   }
 }
 
@@ -83,6 +89,35 @@ export class OrderPreservingPositions implements TokenPositions<string> {
   tokenAt(): undefined {
     return undefined;
   }
+
+  /** Keys of valid UTF-8 lie together, and the others, which have hex digits for a token. */
+  prefixStretches(prefix: Uint8Array): readonly Stretch[] {
+    const whole = wholeCharacters(prefix);
+    return [whole, new TextEncoder().encode(hexOf(prefix))]
+      .map((start) => stretchOf(this.#hasher, start))
+      .toSorted((a, b) => (a.first < b.first ? -1 : 1));
+  }
+}
+
+function stretchOf(hasher: PrefixHasher, prefix: Uint8Array): Stretch {
+  const last = Uint8Array.of(...prefix.subarray(0, OWNABLE_BYTES_MAX + 1), ...LAST_BYTES);
+  return { first: hasher.positionOf(prefix), last: hasher.positionOf(last) };
+}
+
+/**
+ * The longest beginning that is valid UTF-8, each code unit as `unitBytes` has it: the bytes may end
+ * within a character, or hold what no text begins with.
+ */
+function wholeCharacters(bytes: Uint8Array): Uint8Array {
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  for (let end = Math.min(bytes.length, 4 * OWNABLE_BYTES_MAX); end > 0; end--) {
+    try {
+      return unitBytes(decoder.decode(bytes.subarray(0, end)));
+    } catch {
+      continue;
+    }
+  }
+  return new Uint8Array();
 }
 
 class PrefixHasher implements KeyHasher {

@@ -31,6 +31,12 @@ export interface KeyHasher {
   hash(bytes: Uint8Array, start: number, end: number): void;
 }
 
+/** Positions from `first` to `last`, both included. */
+export interface Stretch {
+  readonly first: bigint;
+  readonly last: bigint;
+}
+
 /** The positions of one partitioner. See the head of this file. */
 export interface TokenPositions<T> {
   /** A hasher of its own for each event loop. */
@@ -46,4 +52,9 @@ export interface TokenPositions<T> {
    * lies in. Undefined for ordered partitioners: what lies between two keys is no number.
    */
   tokenAt(position: bigint): T | undefined;
+  /**
+   * Where the keys lie that begin with these bytes, ascending; other keys may lie there too. Absent
+   * where they may lie anywhere.
+   */
+  prefixStretches?(prefix: Uint8Array): readonly Stretch[];
 }

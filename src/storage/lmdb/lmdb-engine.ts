@@ -22,6 +22,7 @@ import {
   type EngineStats,
   type PutSink,
   type RangeScan,
+  type ScanOptions,
   type RecoveryReport,
   type SpanMeasure,
   type StorageEngine,
@@ -187,8 +188,8 @@ export class LmdbEngine implements StorageEngine {
     return found === undefined ? undefined : decodeHead(found);
   }
 
-  scan(keyspaceId: number, span: TokenSpan, options: { readonly values: boolean }): RangeScan {
-    return this.#scan(keyspaceId, span, options.values);
+  scan(keyspaceId: number, span: TokenSpan, options: ScanOptions): RangeScan {
+    return this.#scan(keyspaceId, span, options);
   }
 
   drop(keyspaceId: number, span: TokenSpan, sink: PutSink): void {
@@ -199,7 +200,7 @@ export class LmdbEngine implements StorageEngine {
     }
     const drop = new LmdbDrop(
       {
-        entries: this.#scan(keyspaceId, span, false),
+        entries: this.#scan(keyspaceId, span, { values: false }),
         remove: (entry) => {
           this.#collect({ key: entry.key, value: undefined });
           this.#count(entry, -1);
@@ -222,7 +223,7 @@ export class LmdbEngine implements StorageEngine {
   }
 
   measure(keyspaceId: number, span: TokenSpan): SpanMeasure {
-    const scan = this.#scan(keyspaceId, span, false);
+    const scan = this.#scan(keyspaceId, span, { values: false });
     let [cells, bytes] = [0, 0];
     const count = (entry: StoredEntry): void => {
       cells++;
@@ -268,7 +269,7 @@ export class LmdbEngine implements StorageEngine {
     await this.#opened().close();
   }
 
-  #scan(keyspaceId: number, span: TokenSpan, values: boolean): LmdbScan {
+  #scan(keyspaceId: number, span: TokenSpan, options: ScanOptions): LmdbScan {
     this.#openScans++;
     const hiding = this.#drops.map((drop) => drop.hidesNow());
     const deps = {
@@ -279,7 +280,7 @@ export class LmdbEngine implements StorageEngine {
       check: this.#checked,
       onClose: () => this.#openScans--,
     };
-    return new LmdbScan(deps, { keyspaceId, span, values });
+    return new LmdbScan(deps, { ...options, keyspaceId, span });
   }
 
   #phaseRefusal(): StorageError | undefined {

@@ -14,10 +14,9 @@
  * u8 1 for a tombstone, then the whole key if it is long, then the value.
  */
 import { hashRange } from "../content-hash.ts";
-import type { CellHead, CellWrite } from "../engine.ts";
+import { type CellHead, type CellWrite, ORDERED_KEY_BYTES } from "../engine.ts";
 
 const TOKEN_PREFIX_BYTES = 10;
-const INLINE_KEY_BYTES_MAX = 1900;
 const LONG_KEY_SUFFIX_BYTES = 9;
 const VALUE_HEAD_BYTES = 29;
 const HASH_SEEDS = [0x10_4637, 0x7ea_51de] as const;
@@ -33,14 +32,14 @@ export interface CellAddress {
 }
 
 export function isLongKey(key: Uint8Array): boolean {
-  return key.length > INLINE_KEY_BYTES_MAX;
+  return key.length > ORDERED_KEY_BYTES;
 }
 
 /** The LMDB key; `attempt` counts collisions of long keys. */
 export function encodeKey(address: CellAddress, attempt: number): Buffer {
   const { key } = address;
   const isLong = isLongKey(key);
-  const inlineBytes = isLong ? INLINE_KEY_BYTES_MAX : key.length;
+  const inlineBytes = isLong ? ORDERED_KEY_BYTES : key.length;
   const suffixBytes = isLong ? LONG_KEY_SUFFIX_BYTES : 0;
   const encoded = Buffer.allocUnsafe(TOKEN_PREFIX_BYTES + inlineBytes + suffixBytes);
   writeTokenPrefix(encoded, address);
@@ -67,6 +66,11 @@ export function encodeToken(keyspaceId: number, tokenHi: number, tokenLo: number
   const encoded = Buffer.alloc(TOKEN_PREFIX_BYTES);
   writeTokenPrefix(encoded, { keyspaceId, tokenHi, tokenLo });
   return encoded;
+}
+
+/** The least LMDB key of a token for keys that do not sort before this one. */
+export function encodeStart(token: Buffer, key: Uint8Array): Buffer {
+  return Buffer.concat([token, key.subarray(0, ORDERED_KEY_BYTES)]);
 }
 
 function writeTokenPrefix(target: Buffer, address: Omit<CellAddress, "key">): void {

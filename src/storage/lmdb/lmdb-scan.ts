@@ -4,8 +4,15 @@
  * merged in by key; where both have an entry, the uncommitted one is the newer.
  */
 import type { Database } from "lmdb";
-import type { RangeScan, ScannedCell, StoredCell, TokenSpan } from "../engine.ts";
-import { asBuffer, decodeAddress, decodeHead, encodeToken } from "./lmdb-format.ts";
+import type { RangeScan, ScanOptions, ScannedCell, StoredCell, TokenSpan } from "../engine.ts";
+import {
+  asBuffer,
+  decodeAddress,
+  decodeHead,
+  encodeStart,
+  encodeToken,
+  isLongKey,
+} from "./lmdb-format.ts";
 
 /** One entry of the database. */
 export interface StoredEntry {
@@ -35,10 +42,9 @@ export interface LmdbScanDeps {
   readonly onClose: () => void;
 }
 
-export interface LmdbScanOptions {
+export interface LmdbScanOptions extends ScanOptions {
   readonly keyspaceId: number;
   readonly span: TokenSpan;
-  readonly values: boolean;
 }
 
 /** A stretch that is still to be visited. */
@@ -57,6 +63,8 @@ export class LmdbScan implements RangeScan {
   readonly #transaction: ReturnType<Database<Buffer, Buffer>["useReadTransaction"]>;
   /** What is left of the span: two stretches if it wraps. */
   readonly #remainders: Remainder[];
+  /** The beginning of the LMDB keys of the token that `startKey` belongs to. */
+  readonly #firstToken: Buffer | undefined;
   #isOpen = true;
 
   constructor(deps: LmdbScanDeps, options: LmdbScanOptions) {
@@ -64,7 +72,9 @@ export class LmdbScan implements RangeScan {
     this.#options = options;
     this.#transaction = deps.cells.useReadTransaction();
     const uncommitted = [...deps.uncommitted].sort((a, b) => Buffer.compare(b.key, a.key));
-    this.#remainders = stretchesOf(options.keyspaceId, options.span).map((stretch) => ({
+    const { keyspaceId, span, startKey } = options;
+    if (startKey !== undefined) this.#firstToken = firstTokenOf(keyspaceId, span);
+    this.#remainders = stretchesOf(keyspaceId, span, startKey).map((stretch) => ({
       ...stretch,
       isStartIncluded: true,
       uncommitted: uncommitted.filter(({ key }) => isWithin([stretch], key)),
@@ -123,11 +133,22 @@ export class LmdbScan implements RangeScan {
         remainder.start = key;
         remainder.isStartIncluded = false;
         if (value === undefined || this.#deps.isHidden(key)) continue;
+        if (this.#isBeforeStart(key, value)) continue;
         visited++;
         visit({ key, value });
       }
     }
     return visited;
+  }
+
+  /** Long keys that begin alike are not in order. */
+  #isBeforeStart(key: Buffer, value: Buffer): boolean {
+    const { startKey } = this.#options;
+    if (startKey === undefined || !isLongKey(startKey) || this.#firstToken === undefined) {
+      return false;
+    }
+    if (!key.subarray(0, this.#firstToken.length).equals(this.#firstToken)) return false;
+    return Buffer.compare(decodeAddress(key, value).key, startKey) < 0;
   }
 
   #query(remainder: Remainder, limit: number): StoredEntry[] {
@@ -157,8 +178,21 @@ export function isWithin(stretches: readonly Stretch[], key: Buffer): boolean {
   );
 }
 
-/** The one or two stretches of a span. */
-export function stretchesOf(keyspaceId: number, span: TokenSpan): Stretch[] {
+/** The one or two stretches of a span, from `startKey` of its first token on. */
+export function stretchesOf(keyspaceId: number, span: TokenSpan, startKey?: Uint8Array): Stretch[] {
+  const stretches = wholeStretchesOf(keyspaceId, span);
+  if (startKey === undefined) return stretches;
+  const token = firstTokenOf(keyspaceId, span);
+  return stretches.map((stretch) =>
+    stretch.start.equals(token) ? { ...stretch, start: encodeStart(token, startKey) } : stretch,
+  );
+}
+
+function firstTokenOf(keyspaceId: number, { startHi, startLo }: TokenSpan): Buffer {
+  return behind(keyspaceId, startHi, startLo) ?? encodeToken(keyspaceId, -0x8000_0000, 0);
+}
+
+function wholeStretchesOf(keyspaceId: number, span: TokenSpan): Stretch[] {
   const first = encodeToken(keyspaceId, -0x8000_0000, 0);
   // Behind all of the keyspace: its number, the highest token, and more than any key has.
   const behindAll = Buffer.concat([

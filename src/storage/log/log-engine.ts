@@ -23,6 +23,7 @@ import {
   type PutSink,
   type RangeScan,
   type RecoveryReport,
+  type ScanOptions,
   type SpanMeasure,
   type StorageEngine,
   type StoredCell,
@@ -126,7 +127,7 @@ export class LogEngine implements StorageEngine {
     return cells === undefined || slot === 0 ? undefined : cells.head(slot);
   }
 
-  scan(keyspaceId: number, span: TokenSpan, options: { readonly values: boolean }): RangeScan {
+  scan(keyspaceId: number, span: TokenSpan, options: ScanOptions): RangeScan {
     const { scans } = this.#state;
     const sequence = scans.open();
     const deps = {
@@ -134,7 +135,7 @@ export class LogEngine implements StorageEngine {
       readValue: this.#readValue,
       onClose: () => scans.close(sequence),
     };
-    return new LogScan(deps, { span, sequence, values: options.values });
+    return new LogScan(deps, { ...options, span, sequence });
   }
 
   drop(keyspaceId: number, span: TokenSpan, sink: PutSink): void {

@@ -5,7 +5,7 @@
  * anew, so the index may change in the meantime in any way. What was inserted
  * afterwards is passed over, what was overwritten is taken from the kept states (cells.ts).
  */
-import type { RangeScan, ScannedCell, TokenSpan } from "../engine.ts";
+import type { RangeScan, ScanOptions, ScannedCell, TokenSpan } from "../engine.ts";
 import type { Cells } from "./cells.ts";
 import { TOKEN_HI, TOKEN_LO } from "./slots.ts";
 
@@ -19,9 +19,8 @@ export interface LogScanDeps {
   readonly onClose: () => void;
 }
 
-export interface LogScanOptions {
+export interface LogScanOptions extends ScanOptions {
   readonly span: TokenSpan;
-  readonly values: boolean;
   /** The sequence number up to which it sees changes. */
   readonly sequence: number;
 }
@@ -29,9 +28,10 @@ export interface LogScanOptions {
 export class LogScan implements RangeScan {
   readonly #deps: LogScanDeps;
   readonly #options: LogScanOptions;
-  // Where to go on: at the first entry of this token or after it. The high half is biased.
+  // Where to go on: at the first entry of this token and key or after it. The high half is biased.
   #hi: number;
   #lo: number;
+  #key: Uint8Array;
   /** The entry it stopped at, 0 before the first. Entries stay in their slots. */
   #lastSlot = 0;
   /** Whether the highest token is still to come before the walk goes on at the lowest. */
@@ -48,7 +48,8 @@ export class LogScan implements RangeScan {
     const endHi = biased(span.endHi);
     this.#endHi = endHi;
     this.#isBeforeWrap = startHi > endHi || (startHi === endHi && span.startLo >= span.endLo);
-    // The span begins behind its start: at the next token, whatever its keys.
+    // The span begins behind its start: at the next token.
+    this.#key = options.startKey ?? EMPTY;
     this.#hi = startHi;
     this.#lo = span.startLo + 1;
     if (this.#lo > TOKEN_HALF_MAX) {
@@ -97,6 +98,7 @@ export class LogScan implements RangeScan {
         if (visit(slot)) count++;
       }
       if (count === limit) break;
+      this.#key = EMPTY;
       if (this.#isBeforeWrap) this.#goOnAtLowest();
       else this.#isAtEnd = true;
     }
@@ -113,7 +115,7 @@ export class LogScan implements RangeScan {
     const { cells } = this.#deps;
     const last = this.#lastSlot;
     if (last === 0) {
-      cells.index.find(this.#hi ^ 0x8000_0000, this.#lo, EMPTY);
+      cells.index.find(this.#hi ^ 0x8000_0000, this.#lo, this.#key);
       return;
     }
     const { slots } = cells.index;
