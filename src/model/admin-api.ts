@@ -11,10 +11,15 @@ import type { TopologyApi } from "./topology-api.ts";
 export type { ReplicationOptions };
 
 export interface KeyspaceDefinition {
+  /** 1 to 48 letters, digits and underscores. */
   readonly name: string;
+  /** Strategy and number of replicas, per datacenter where the strategy knows them. */
   readonly replication: ReplicationOptions;
+  /** Of reads that name no level. */
   readonly readConsistency: ConsistencyLevel;
+  /** Of writes that name no level. */
   readonly writeConsistency: ConsistencyLevel;
+  /** Of writes that name none. */
   readonly durability: Durability;
 }
 

@@ -40,6 +40,7 @@ export interface NodeDeps {
 
 /** What a new keyspace needs; the rest has defaults. */
 export interface KeyspaceInput extends Partial<Omit<KeyspaceDefinition, "name">> {
+  /** 1 to 48 letters, digits and underscores. */
   readonly name: string;
   /** Replicas, with SimpleStrategy; default 3. Not together with `replication`. */
   readonly replicationFactor?: number | undefined;

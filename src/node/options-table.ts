@@ -31,7 +31,9 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** A place to listen. Port 0 lets the system choose one. */
 export interface ListenOptions {
+  /** Host name or IP address to bind to. */
   readonly host: string;
+  /** 0 lets the system choose one. */
   readonly port: number;
 }
 
@@ -41,52 +43,82 @@ export interface InternodeOptions extends ListenOptions {
 }
 
 export interface RespOptions extends ListenOptions {
+  /** Clients at once; more are refused. */
   readonly maxConnections: number;
 }
 
 /** Every option of a member, complete and checked. The table below says what each one means. */
 export interface NodeOptions {
+  /** Members of another name are refused; it cannot be changed once there is data. */
   readonly clusterName: string;
   /** In full, e.g. `Murmur3Partitioner`. */
   readonly partitioner: string;
   /** Absent: everything is kept in memory and lost with the process. */
   readonly dataDirectory?: string | undefined;
+  /** Datacenter, as replication settings name it; used with snitch `configured`. */
   readonly dc: string;
+  /** Rack or zone: replicas are spread over racks; used with snitch `configured`. */
   readonly rack: string;
+  /** How the member learns where it stands. */
   readonly snitch: {
+    /** Who knows: the configuration, its address, a file, the cloud. */
     readonly kind: SnitchKind;
+    /** The properties file of Cassandra that the snitch reads. */
     readonly file?: string | undefined;
+    /** Where the cloud's metadata service answers, if not at its usual place. */
     readonly metadataUrl?: string | undefined;
   };
+  /** Capacity relative to the other members; 1 is usual. */
   readonly weight: number;
+  /** `host:port` of members to ask first; the first of them founds the ring. */
   readonly seeds: readonly string[];
+  /** Where other members reach this one. */
   readonly internode: InternodeOptions;
   /** Absent: no Redis front end. */
   readonly resp?: RespOptions | undefined;
   /** Absent: no HTTP front end. */
   readonly http?: ListenOptions | undefined;
+  /** Tokens of a new member at weight 1. */
   readonly numTokens: number;
   /** Tokens as text of the partitioner; empty: the allocator chooses. */
   readonly initialToken: readonly string[];
+  /** How tokens are chosen that are not given. */
   readonly allocator: Allocator;
   /** False: a new member waits outside until an operator plans it in. */
   readonly autoBootstrap: boolean;
   /** Bytes per second that are fetched at most when the ring changes. */
   readonly streamThroughputBytes: number;
+  /** Where cells are stored; it cannot be changed once there is data. */
   readonly engine: EngineName;
   /** Of keyspaces created without one. */
   readonly durability: Durability;
-  readonly requestTimeoutMs: { readonly read: number; readonly write: number };
+  /** Until a request fails with TIMEOUT. */
+  readonly requestTimeoutMs: {
+    /** Milliseconds for reads. */
+    readonly read: number;
+    /** Milliseconds for writes. */
+    readonly write: number;
+  };
+  /** A read that waits longer asks one more replica. */
   readonly speculativeRetryMs: number;
+  /** Between two rounds of gossip. */
   readonly gossipIntervalMs: number;
+  /** Suspicion at which a member counts as down, 5 to 16. */
   readonly phiConvictThreshold: number;
+  /** How often what was written at durability `interval` is synced. */
   readonly syncIntervalMs: number;
+  /** What one request, and all requests at once, may take. */
   readonly limits: {
+    /** Of one key. */
     readonly keyBytes: number;
+    /** Of one value. */
     readonly valueBytes: number;
+    /** Keys and values that may wait for replicas at one time; then requests get BUSY. */
     readonly inFlightBytes: number;
+    /** Bytes that may wait for one peer. */
     readonly peerQueueBytes: number;
   };
+  /** Events below it are not logged. */
   readonly logLevel: LogLevel;
 }
 

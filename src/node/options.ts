@@ -24,6 +24,7 @@ export interface ConfigProblem {
   readonly path: string;
   /** What was found there, as JSON, cut when long; undefined when nothing was. */
   readonly value: string | undefined;
+  /** What would be right. */
   readonly expected: string;
   /** Where it came from: a file, an environment variable, a flag. */
   readonly source: string;
@@ -31,6 +32,7 @@ export interface ConfigProblem {
 
 /** Some options cannot be used. Holds all problems, not only the first. */
 export class ConfigError extends Error {
+  /** All of them, in the order of the options. */
   readonly problems: readonly ConfigProblem[];
 
   constructor(problems: readonly ConfigProblem[]) {

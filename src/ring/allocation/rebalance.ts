@@ -22,10 +22,13 @@ import { placedTokens, tokenAt } from "./ring-position.ts";
 import { type FlowResult, type LoadLimits, type Reach, TokenFlow, valvesOf } from "./token-flow.ts";
 import type { TokenSpace } from "./token-space.ts";
 
+/** What is to be balanced, and how much may move for it. */
 export interface RebalanceRequest {
+  /** The ring that the tokens lie on. */
   readonly space: TokenSpace;
   /** The members of one datacenter. */
   readonly members: readonly RingMember[];
+  /** Replicas of each token in this datacenter. */
   readonly rf: number;
   /** How far load per weight may lie from the mean: 0.01 allows 0.99 .. 1.01. */
   readonly tolerance: number;
@@ -35,15 +38,21 @@ export interface RebalanceRequest {
   readonly budget?: number | undefined;
 }
 
+/** One token of one member that changes its place. */
 export interface TokenMove {
+  /** Id of the member. */
   readonly member: string;
+  /** The token that it gives up. */
   readonly from: bigint;
+  /** The token that it owns instead. */
   readonly to: bigint;
 }
 
+/** Tokens that balance the ring, and what it costs to get there. */
 export interface Rebalance {
   /** The members with their tokens after the moves, in the order given. */
   readonly members: readonly RingMember[];
+  /** Member by member, in the order of `members`. */
   readonly moves: readonly TokenMove[];
   /** Data moved: share of the ring, counted once per replica that receives it. */
   readonly moved: number;
