@@ -335,3 +335,56 @@ test("the OpenAPI document has every route of the table", async () => {
   expect(described.toSorted()).toEqual(routes.toSorted());
   expect(document.paths["/v1/kv/{keyspace}/{key}"]).toMatchSnapshot();
 });
+
+test("a range of keys comes page by page, with keys that fit into paths", async () => {
+  for (const key of ["a%2Fb", "%FF", "c"]) await put(`/v1/kv/default/${key}`, `value of ${key}`);
+  const first = await get("/v1/kv/default?from=a&to=%C3%A9&prefix=%20&limit=2&consistency=ALL");
+  expect(first.statusCode).toBe(200);
+  expect(first.json()).toEqual({
+    entries: [
+      {
+        key: "a%2Fb",
+        value: Buffer.from("value of a%2Fb").toString("base64"),
+        version: expect.any(String),
+      },
+      {
+        key: "c",
+        value: Buffer.from("value of c").toString("base64"),
+        version: expect.any(String),
+      },
+    ],
+    cursor: "Yw",
+  });
+  expect(kv.ranges[0]).toMatchObject({
+    keyspace: "default",
+    from: Buffer.from("a"),
+    to: Buffer.from("é"),
+    prefix: Buffer.from(" "),
+    limit: 2,
+    values: true,
+    consistency: "ALL",
+    cursor: undefined,
+  });
+  const rest = await get("/v1/kv/default?cursor=Yw&values=false&keyEncoding=hex&from=ff00");
+  expect(kv.ranges[1]).toMatchObject({
+    cursor: Buffer.from("c"),
+    from: Buffer.from([255, 0]),
+    limit: 100,
+  });
+  expect(rest.json().entries.at(-1)).toEqual({ key: "ff", version: expect.any(String) });
+  expect(rest.json()).not.toHaveProperty("cursor");
+});
+
+test.each([
+  ["limit=0", "a whole number from 1 to 10000"],
+  ["limit=10001", "a whole number from 1 to 10000"],
+  ["values=yes", "true or false"],
+  ["keyEncoding=hex&from=abc", "an even number of hex digits"],
+  ["from=%EF%BF%BD", "keyEncoding hex or base64url"],
+  ["cursor=a", "base64url without padding"],
+  ["form=a", "form"],
+])("a range with %s is refused with what would be right", async (query, expected) => {
+  const reply = await get(`/v1/kv/default?${query}`);
+  expect(reply.statusCode).toBe(400);
+  expect(reply.body).toContain(expected);
+});

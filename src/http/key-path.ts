@@ -25,16 +25,40 @@ export function hideKey(url: string): string {
 /** The bytes of the key that a URL names. Throws INVALID_ARGUMENT if its text is malformed. */
 export function keyOfUrl(url: string, encoding: KeyEncoding): Uint8Array {
   const text = KEYED_PATH.exec(url)?.[2] ?? "";
+  return encoding === "percent" ? percentDecoded(text) : decoded(text, encoding, "key");
+}
+
+/**
+ * The bytes of a key in a query parameter, which the router has decoded as UTF-8. Throws
+ * INVALID_ARGUMENT if its text is malformed.
+ */
+export function keyOfParameter(text: string, encoding: KeyEncoding, argument: string): Uint8Array {
+  if (encoding !== "percent") return decoded(text, encoding, argument);
+  if (!text.includes("\ufffd")) return Buffer.from(text, "utf8");
+  throw malformed(text, "bytes of UTF-8; others need keyEncoding hex or base64url", argument);
+}
+
+/** A key as text, as a path takes it in the same encoding. */
+export function textOfKey(key: Uint8Array, encoding: KeyEncoding): string {
+  const bytes = Buffer.from(key.buffer, key.byteOffset, key.length);
+  if (encoding !== "percent") return bytes.toString(encoding);
+  return Array.from(bytes, (byte) => {
+    const character = String.fromCharCode(byte);
+    if (/[\w.~-]/.test(character)) return character;
+    return `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+  }).join("");
+}
+
+function decoded(text: string, encoding: "hex" | "base64url", argument: string): Uint8Array {
   switch (encoding) {
-    case "percent":
-      return percentDecoded(text);
     case "hex":
-      if (!/^(?:[0-9a-fA-F]{2})*$/.test(text))
-        throw malformed(text, "an even number of hex digits");
+      if (!/^(?:[0-9a-fA-F]{2})*$/.test(text)) {
+        throw malformed(text, "an even number of hex digits", argument);
+      }
       return Buffer.from(text, "hex");
     case "base64url":
       if (!/^[A-Za-z0-9_-]*$/.test(text) || text.length % 4 === 1) {
-        throw malformed(text, "base64url without padding");
+        throw malformed(text, "base64url without padding", argument);
       }
       return Buffer.from(text, "base64url");
   }
@@ -58,7 +82,7 @@ function percentDecoded(text: string): Uint8Array {
   return bytes.subarray(0, length);
 }
 
-function malformed(text: string, expected: string): KvError {
+function malformed(text: string, expected: string, argument = "key"): KvError {
   const value = text.length <= 100 ? text : `${text.slice(0, 97)}...`;
-  return new KvError({ code: "INVALID_ARGUMENT", argument: "key", value, expected });
+  return new KvError({ code: "INVALID_ARGUMENT", argument, value, expected });
 }

@@ -13,7 +13,13 @@ import { KvError } from "../model/kv-error.ts";
 import { NEVER_EXPIRES, type Version } from "../model/version.ts";
 import { parseDurationMs } from "../util/units.ts";
 import { type HttpReply, replyToHttpError } from "./errors.ts";
-import { KEY_ENCODINGS, type KeyEncoding, keyOfUrl } from "./key-path.ts";
+import {
+  KEY_ENCODINGS,
+  type KeyEncoding,
+  keyOfParameter,
+  keyOfUrl,
+  textOfKey,
+} from "./key-path.ts";
 import { type Route, type RouteRequest, route } from "./route.ts";
 
 /** Header names, all prefixed so that no proxy touches them. */
@@ -105,11 +111,77 @@ const deleteShape = { consistency, w: replicaCount("W"), durability, keyEncoding
 const deleteQuery: z.ZodType<DeleteQuery> = z.strictObject(deleteShape);
 const putQuery: z.ZodType<PutQuery> = z.strictObject({ ...deleteShape, ttl });
 
+const RANGE_LIMIT_MAX = 10_000;
+const RANGE_LIMIT = 100;
+
+interface RangeQuery extends ReadQuery {
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
+  readonly prefix?: string | undefined;
+  readonly limit?: number | undefined;
+  readonly values?: boolean | undefined;
+  readonly cursor?: string | undefined;
+}
+
+const rangeQuery: z.ZodType<RangeQuery> = z.strictObject({
+  from: z.string().optional().describe("The first key."),
+  to: z.string().optional().describe("The key before which the range ends."),
+  prefix: z.string().optional().describe("What the keys begin with."),
+  limit: parameter(
+    (text) => {
+      const limit = /^[1-9]\d{0,4}$/.test(text) ? Number(text) : RANGE_LIMIT_MAX + 1;
+      return limit <= RANGE_LIMIT_MAX ? limit : undefined;
+    },
+    `a whole number from 1 to ${RANGE_LIMIT_MAX}`,
+    `Entries at most; default: ${RANGE_LIMIT}`,
+  ),
+  values: parameter(
+    (text) => (text === "true" ? true : text === "false" ? false : undefined),
+    "true or false",
+    "Whether values are wanted, or keys only; default: true",
+  ),
+  cursor: z.string().optional().describe("The cursor of the page before, to go on behind it."),
+  consistency,
+  r: replicaCount("R"),
+  keyEncoding: keyEncoding.describe(
+    "How keys are written in from, to, prefix and in the reply: percent (default: text in the " +
+      `query, percent-encoded bytes in the reply), ${KEY_ENCODINGS.slice(1).join(" or ")}.`,
+  ),
+});
+
+const rangeReply = z.object({
+  entries: z.array(
+    z.object({
+      key: z.string(),
+      value: z.string().optional().describe("Base64; absent if only keys were wanted."),
+      version: z.string().describe("microseconds:writer"),
+      expiresAtMs: z.number().optional().describe("Absent if it never expires."),
+    }),
+  ),
+  cursor: z.string().optional().describe("Absent when there is nothing more."),
+});
+
 type Keyed<Query, Body = undefined> = RouteRequest<z.output<typeof keyParams>, Query, Body>;
 
 const PATH = "/v1/kv/:keyspace/:key";
 
 export const KV_ROUTES: readonly Route[] = [
+  route({
+    method: "GET",
+    path: "/v1/kv/:keyspace",
+    tag: "values",
+    summary: "Read a range of keys",
+    description:
+      "Live entries in the order of keys, from `from` up to but without `to`, a page at a time: " +
+      "while the reply has a cursor, ask again with it. Only on a ring whose partitioner keeps keys " +
+      "in order; on any other one it is 400 with code INVALID_ARGUMENT.",
+    params: z.object({ keyspace: z.string().describe("Name of the keyspace.") }),
+    query: rangeQuery,
+    reply: rangeReply,
+    successStatus: 200,
+    handle: ({ kv }, request: RouteRequest<{ readonly keyspace: string }, RangeQuery, undefined>) =>
+      range(kv, request),
+  }),
   route({
     method: "GET",
     path: PATH,
@@ -180,6 +252,36 @@ function get(kv: KvApi, request: Keyed<ReadQuery>): Promise<HttpReply> {
       failed: reject,
     });
   });
+}
+
+async function range(
+  kv: KvApi,
+  { params, query }: RouteRequest<{ readonly keyspace: string }, RangeQuery, undefined>,
+): Promise<HttpReply> {
+  const { keyEncoding: encoding = "percent", limit = RANGE_LIMIT, values = true } = query;
+  const key = (name: "from" | "to" | "prefix"): Uint8Array | undefined => {
+    const text = query[name];
+    return text === undefined ? undefined : keyOfParameter(text, encoding, name);
+  };
+  const page = await kv.range({
+    keyspace: params.keyspace,
+    from: key("from"),
+    to: key("to"),
+    prefix: key("prefix"),
+    cursor:
+      query.cursor === undefined ? undefined : keyOfParameter(query.cursor, "base64url", "cursor"),
+    limit,
+    values,
+    consistency: levelOf(query.consistency, query.r, "r"),
+  });
+  const entries = page.entries.map((entry) => ({
+    key: textOfKey(entry.key, encoding),
+    ...(entry.value !== undefined && { value: Buffer.from(entry.value).toString("base64") }),
+    version: versionText(entry.version),
+    ...(entry.expiresAtMs !== NEVER_EXPIRES && { expiresAtMs: entry.expiresAtMs }),
+  }));
+  const cursor = page.cursor && textOfKey(page.cursor, "base64url");
+  return { status: 200, body: { entries, ...(cursor !== undefined && { cursor }) } };
 }
 
 function put(kv: KvApi, request: Keyed<PutQuery, Uint8Array | undefined>): Promise<HttpReply> {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { matchesGlob } from "./glob.ts";
+import { matchesGlob, plainBeginning } from "./glob.ts";
 
 /** The dumb second implementation: every way in which a star may match. */
 function matchesSlowly(pattern: string, text: string): boolean {
@@ -30,6 +30,20 @@ test("stars, question marks and escapes match as the simple definition says", ()
     }),
     { numRuns: 3000 },
   );
+});
+
+test("whatever matches begins as the pattern does up to its first sign", () => {
+  const pattern = fc.string({ unit: fc.constantFrom("*", "?", "[", "\\", "a", "b"), maxLength: 6 });
+  const text = fc.string({ unit: fc.constantFrom("a", "b", "*"), maxLength: 6 });
+  fc.assert(
+    fc.property(pattern, text, (one, other) => {
+      const beginning = Buffer.from(plainBeginning(Buffer.from(one))).toString();
+      fc.pre(matches(one, other));
+      expect(other.startsWith(beginning)).toBe(true);
+    }),
+  );
+  expect(plainBeginning(Buffer.from("user:?*")).length).toBe(5);
+  expect(plainBeginning(Buffer.from("user")).length).toBe(4);
 });
 
 test.each<[string, string, boolean]>([

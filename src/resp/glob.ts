@@ -39,6 +39,12 @@ export function matchesGlob(pattern: Uint8Array, text: Uint8Array): boolean {
   return at === pattern.length;
 }
 
+/** The bytes with which every text begins that matches. */
+export function plainBeginning(pattern: Uint8Array): Uint8Array {
+  const end = pattern.findIndex((byte) => [STAR, ANY, OPEN, ESCAPE].includes(byte));
+  return end === -1 ? pattern : pattern.subarray(0, end);
+}
+
 /** Where the pattern goes on when its element at `at` matches `byte`; 0 when it does not. */
 function matchOne(pattern: Uint8Array, at: number, byte: number): number {
   const element = pattern[at];

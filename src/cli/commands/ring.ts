@@ -2,7 +2,7 @@
 import type { MemberJson, RingJson } from "../../http/views.ts";
 import { groupedBy, percentText, sizeText } from "../layout.ts";
 import { type ClientCommand, KEYSPACE_FOR_OWNERSHIP } from "./client-command.ts";
-import { OWNERSHIP_NOTE } from "./status.ts";
+import { ownershipNote } from "./status.ts";
 
 export const ringCommand: ClientCommand = {
   name: "ring",
@@ -39,7 +39,7 @@ export function ringText({ status, tokens }: RingJson): string {
   );
   const hasManyTokens = status.members.some((member) => member.tokens.length > 1);
   const warning = hasManyTokens ? MANY_TOKENS_WARNING : "";
-  const note = status.effectiveOwnership === undefined ? OWNERSHIP_NOTE : "";
+  const note = ownershipNote(status);
   return `\n${datacenters.join("\n")}\n${warning}\n  ${note}`;
 }
 

@@ -13,9 +13,16 @@ export const statusCommand: ClientCommand = {
   },
 };
 
-/** What stands under tables that show no effective ownership. */
-export const OWNERSHIP_NOTE =
-  "Note: effective ownership depends on the keyspace; name one to see it\n";
+const OWNERSHIP_NOTE = "Note: effective ownership depends on the keyspace; name one to see it\n";
+
+/** Why a table shows no effective ownership; empty if it does. */
+export function ownershipNote(status: StatusJson): string {
+  if (status.effectiveOwnership !== undefined) return "";
+  const hasWidths = status.members.some(({ ownership }) => ownership !== undefined);
+  return hasWidths
+    ? OWNERSHIP_NOTE
+    : `Note: nobody's share is known, because the ring of ${status.partitioner} has no widths\n`;
+}
 
 /** U, D and N, L, J, M, D: both letters of a member's state. */
 export function stateLetters({ isUp, state }: Pick<MemberJson, "isUp" | "state">): string {
@@ -44,8 +51,7 @@ export function statusText(status: StatusJson): string {
     const legend = ["Status=Up/Down", `|/ State=${states}`];
     return [title, "=".repeat(title.length), ...legend, headLine, ...own, ""].join("\n");
   });
-  const note = effectiveOwnership === undefined ? OWNERSHIP_NOTE : "";
-  return `${sections.join("\n")}\n${note}`;
+  return `${sections.join("\n")}\n${ownershipNote(status)}`;
 }
 
 function heading(hasOneTokenEach: boolean, hasEffective: boolean): readonly string[] {

@@ -3,6 +3,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
+import {
+  PARTITIONER_NAMES,
+  partitionerNameOf,
+  shortPartitionerName,
+} from "../../ring/partitioners/by-name.ts";
 import type { CliContext } from "../context.ts";
 import { CliError, EXIT_CODES } from "../exit-codes.ts";
 import { StopSignals } from "../stop-signals.ts";
@@ -36,6 +41,12 @@ export function addUpCommand(program: Command, context: CliContext): void {
       wholeNumber(1, NODES_MAX),
     )
     .option("--racks", "give every member a rack of its own")
+    .option(
+      "--partitioner <name>",
+      "how keys become tokens (default: murmur3, or as the data directory); with ordered ones " +
+        "members draw their tokens at random",
+      partitionerName,
+    )
     .option("--data-dir <directory>", "where data, configuration and logs live", ".dynaring")
     .option("--memory", "keep nothing on disk")
     .option(
@@ -51,6 +62,7 @@ export function addUpCommand(program: Command, context: CliContext): void {
 interface UpFlags {
   readonly nodes?: number;
   readonly racks?: boolean;
+  readonly partitioner?: string;
   readonly dataDir: string;
   readonly memory?: boolean;
   readonly basePort: number;
@@ -66,13 +78,25 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
   };
 }
 
+/** As wholeNumber. */
+function partitionerName(text: string): string {
+  const name = partitionerNameOf(text);
+  if (name !== undefined) return name;
+  const known = PARTITIONER_NAMES.map(shortPartitionerName).join(", ");
+  throw new InvalidArgumentError(`Expected one of ${known}.`);
+}
+
 async function runUp(context: CliContext, flags: UpFlags): Promise<void> {
   const isInMemory = flags.memory === true;
   const directory = isInMemory ? mkdtempSync(join(tmpdir(), "dynaring-")) : resolve(flags.dataDir);
   const signals = new StopSignals();
   signals.listen();
   try {
-    const shape = shapeOf(directory, { nodes: flags.nodes, hasRacks: flags.racks });
+    const shape = shapeOf(directory, {
+      nodes: flags.nodes,
+      hasRacks: flags.racks,
+      partitioner: flags.partitioner,
+    });
     const { basePort } = flags;
     const members = planRing({ ...shape, basePort, directory, isInMemory });
     writeRingFiles(directory, shape, members);

@@ -7,6 +7,7 @@ import { planRing } from "./ring-plan.ts";
 const members = planRing({
   nodes: 2,
   hasRacks: false,
+  partitioner: "Murmur3Partitioner",
   basePort: 6400,
   directory: "data",
   isInMemory: false,

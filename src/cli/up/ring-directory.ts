@@ -10,9 +10,17 @@ import type { MemberPlan } from "./ring-plan.ts";
 export interface RingManifest {
   readonly nodes: number;
   readonly hasRacks: boolean;
+  /** In full. */
+  readonly partitioner: string;
 }
 
-const manifestSchema: z.ZodType<RingManifest> = z.object({ nodes: z.int(), hasRacks: z.boolean() });
+const DEFAULT_PARTITIONER = "Murmur3Partitioner";
+
+const manifestSchema: z.ZodType<RingManifest> = z.object({
+  nodes: z.int(),
+  hasRacks: z.boolean(),
+  partitioner: z.string().default(DEFAULT_PARTITIONER),
+});
 
 const MANIFEST = "ring.json";
 
@@ -30,15 +38,27 @@ export function readManifest(directory: string): RingManifest | undefined {
 
 /**
  * The shape to start: what is asked for, else what the directory holds, else three members in one
- * rack. Throws CliError if what is asked for is not what the directory holds.
+ * rack with Murmur3 tokens. Throws CliError if what is asked for is not what the directory holds.
  */
 export function shapeOf(
   directory: string,
-  asked: { readonly nodes?: number | undefined; readonly hasRacks?: boolean | undefined },
+  asked: {
+    readonly nodes?: number | undefined;
+    readonly hasRacks?: boolean | undefined;
+    readonly partitioner?: string | undefined;
+  },
 ): RingManifest {
   const held = readManifest(directory);
-  if (held === undefined) return { nodes: asked.nodes ?? 3, hasRacks: asked.hasRacks ?? false };
-  const hint = `start it without --nodes and --racks, or name another directory with --data-dir`;
+  if (held === undefined) {
+    const { nodes = 3, hasRacks = false, partitioner = DEFAULT_PARTITIONER } = asked;
+    return { nodes, hasRacks, partitioner };
+  }
+  const hint =
+    "start it without --nodes, --racks and --partitioner, or name another directory with --data-dir";
+  if (asked.partitioner !== undefined && asked.partitioner !== held.partitioner) {
+    const reason = `holds a ring of ${held.partitioner}, --partitioner asks for ${asked.partitioner}`;
+    throw new CliError("usage", `${directory} ${reason}; ${hint}`, { directory, ...held });
+  }
   if (asked.nodes !== undefined && asked.nodes !== held.nodes) {
     const reason = `holds a ring of ${held.nodes} members, --nodes asks for ${asked.nodes}`;
     throw new CliError("usage", `${directory} ${reason}; ${hint}`, { directory, ...held });

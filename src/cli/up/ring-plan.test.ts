@@ -9,6 +9,7 @@ import { requireFreePorts } from "./ports.ts";
 import { readManifest, shapeOf, writeRingFiles } from "./ring-directory.ts";
 import { type RingOptions, planRing } from "./ring-plan.ts";
 
+const partitioner = "Murmur3Partitioner";
 let directory: string;
 
 beforeEach(() => {
@@ -23,6 +24,7 @@ function plan(changes: Partial<RingOptions> = {}) {
   return planRing({
     nodes: 3,
     hasRacks: false,
+    partitioner,
     basePort: 6400,
     directory,
     isInMemory: false,
@@ -60,19 +62,23 @@ test("the base port shifts all of them, racks differ if asked, memory has no dir
 
 test("files of members hold their configuration, the manifest the shape of the ring", () => {
   const members = plan({ nodes: 2 });
-  writeRingFiles(directory, { nodes: 2, hasRacks: false }, members);
-  expect(readManifest(directory)).toEqual({ nodes: 2, hasRacks: false });
+  writeRingFiles(directory, { nodes: 2, hasRacks: false, partitioner }, members);
+  expect(readManifest(directory)).toEqual({ nodes: 2, hasRacks: false, partitioner });
   for (const { configFile, config } of members) {
     expect(parse(readFileSync(configFile, "utf8"))).toEqual(config);
   }
 });
 
 test("a directory that holds a ring decides its shape, and refuses another", () => {
-  expect(shapeOf(directory, {})).toEqual({ nodes: 3, hasRacks: false });
-  expect(shapeOf(directory, { nodes: 5, hasRacks: true })).toEqual({ nodes: 5, hasRacks: true });
-  writeRingFiles(directory, { nodes: 5, hasRacks: false }, []);
-  expect(shapeOf(directory, {})).toEqual({ nodes: 5, hasRacks: false });
-  expect(shapeOf(directory, { nodes: 5 })).toEqual({ nodes: 5, hasRacks: false });
+  expect(shapeOf(directory, {})).toEqual({ nodes: 3, hasRacks: false, partitioner });
+  expect(shapeOf(directory, { nodes: 5, hasRacks: true })).toEqual({
+    nodes: 5,
+    hasRacks: true,
+    partitioner,
+  });
+  writeRingFiles(directory, { nodes: 5, hasRacks: false, partitioner }, []);
+  expect(shapeOf(directory, {})).toEqual({ nodes: 5, hasRacks: false, partitioner });
+  expect(shapeOf(directory, { nodes: 5 })).toEqual({ nodes: 5, hasRacks: false, partitioner });
   const detail = { nodes: 5, hasRacks: false };
   expect(() => shapeOf(directory, { nodes: 3 })).toThrow(
     expect.objectContaining({ exit: "usage", detail: expect.objectContaining(detail) as unknown }),
@@ -80,6 +86,24 @@ test("a directory that holds a ring decides its shape, and refuses another", () 
   expect(() => shapeOf(directory, { hasRacks: true })).toThrow(
     expect.objectContaining({ exit: "usage" }),
   );
+  expect(() => shapeOf(directory, { partitioner: "RandomPartitioner" })).toThrow(
+    /holds a ring of Murmur3Partitioner, --partitioner asks for RandomPartitioner/,
+  );
+});
+
+test("a ring from before partitioners could be chosen is one of Murmur3", () => {
+  writeFileSync(join(directory, "ring.json"), '{"nodes":2,"hasRacks":false}');
+  expect(readManifest(directory)).toEqual({ nodes: 2, hasRacks: false, partitioner });
+});
+
+test("members of an ordered ring draw their tokens", () => {
+  for (const { config } of plan({ partitioner: "ByteOrderedPartitioner" })) {
+    expect(parseNodeOptions(config)).toMatchObject({
+      partitioner: "ByteOrderedPartitioner",
+      allocator: "random",
+    });
+  }
+  expect(plan()[0]!.config).not.toHaveProperty("allocator");
 });
 
 test("a manifest that cannot be read is an error and not an empty directory", () => {

@@ -3,6 +3,7 @@
  * for Redis, + 1000 for other members, + 2000 for HTTP: 6401, 7401, 8401 and so on.
  */
 import { join } from "node:path";
+import { hasNoWidths } from "../../layout/ring-measure.ts";
 
 export const DEFAULT_BASE_PORT = 6400;
 export const NODES_MAX = 32;
@@ -16,6 +17,8 @@ export interface RingOptions {
   readonly nodes: number;
   /** A rack per member, instead of one for all. */
   readonly hasRacks: boolean;
+  /** In full. */
+  readonly partitioner: string;
   readonly basePort: number;
   /** Where configuration, logs and, unless in memory, data are. */
   readonly directory: string;
@@ -39,13 +42,16 @@ export function planRing(options: RingOptions): readonly MemberPlan[] {
 }
 
 function planMember(options: RingOptions, number: number): MemberPlan {
-  const { basePort, directory, hasRacks, isInMemory } = options;
+  const { basePort, directory, hasRacks, isInMemory, partitioner } = options;
   const respPort = basePort + number;
   const internodePort = respPort + INTERNODE_OFFSET;
   const httpPort = respPort + HTTP_OFFSET;
   const name = `member${number}`;
   const config = {
     ...(!isInMemory && { dataDirectory: join(directory, name) }),
+    partitioner,
+    // Rings of ordered partitioners have no widths to balance.
+    ...(hasNoWidths(partitioner) && { allocator: "random" }),
     rack: hasRacks ? `rack${number}` : "rack1",
     seeds: [`${HOST}:${basePort + INTERNODE_OFFSET + 1}`],
     internode: { host: HOST, port: internodePort },

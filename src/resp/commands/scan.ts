@@ -2,7 +2,7 @@
 import { parseInteger } from "../arguments.ts";
 import type { Call } from "../call.ts";
 import { NOT_AN_INTEGER, SYNTAX_ERROR } from "../errors.ts";
-import { matchesGlob } from "../glob.ts";
+import { matchesGlob, plainBeginning } from "../glob.ts";
 import type { CommandSpec } from "./spec.ts";
 
 const DEFAULT_COUNT = 10;
@@ -20,7 +20,7 @@ export const SCAN_COMMANDS: readonly CommandSpec[] = [
     since: "2.8.0",
     syntax: "cursor [MATCH pattern] [COUNT count] [TYPE type]",
     summary: "Walks the keys of a keyspace, page by page.",
-    notes: `Walks the whole ring, in its order, from any member. A key that is there from the first to the last page is returned at least once. COUNT is at most ${MAX_COUNT}.`,
+    notes: `Walks the whole ring, in its order, from any member. A key that is there from the first to the last page is returned at least once. COUNT is at most ${MAX_COUNT}. On a ring whose partitioner keeps keys in order they come in that order, and MATCH with a pattern that begins plainly reads only the keys that begin so; keys that agree in their first seven bytes come in one page there.`,
     handler: scan,
   },
   {
@@ -58,7 +58,8 @@ function scan(call: Call): void {
     replyPage(call, "0", []);
     return;
   }
-  const request = { keyspace: call.keyspace, cursor, limit, consistency: call.readLevel };
+  const prefix = pattern && plainBeginning(pattern);
+  const request = { keyspace: call.keyspace, cursor, limit, prefix, consistency: call.readLevel };
   call.await(call.server.kv.scan(request), (page) => {
     const { keys } = page;
     replyPage(
