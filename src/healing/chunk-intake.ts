@@ -40,7 +40,7 @@ export class StoreFailure extends Error {
 export interface StreamTraffic {
   readonly memberId: string;
   readonly keyspaceId: number;
-  /** Bytes of chunks, heads included. */
+  /** Of the keys and values of these cells: what a plan counts, and engines measure. */
   readonly bytes: number;
   /** Cells that came with their content. */
   readonly cells: number;
@@ -79,7 +79,7 @@ export class ChunkIntake {
     this.#options = options;
   }
 
-  /** Bytes that came so far, from everybody. */
+  /** Bytes of all chunks that came so far, heads included. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -127,8 +127,6 @@ export class ChunkIntake {
     const makeBody = (layout: Parameters<typeof encodeStreamRequest>[1]): Buffer =>
       encodeStreamRequest(request, layout);
     const body = await session.wait(ask({ memberId, keyspaceId, makeBody }));
-    const traffic = this.#trafficOf(memberId, keyspaceId);
-    traffic.bytes += body.length;
     this.#bytes += body.length;
     throttle.spend(body.length, 0);
     const chunk = new StreamChunk(body, keyspaceId);
@@ -146,7 +144,9 @@ export class ChunkIntake {
       const error = await batch.settled();
       if (error === undefined) {
         const { duty } = pull.progress;
-        this.#trafficOf(pull.pass.holder, duty.keyspaceId).cells += batch.count;
+        const traffic = this.#trafficOf(pull.pass.holder, duty.keyspaceId);
+        traffic.cells += batch.count;
+        traffic.bytes += batch.bytes;
         return wanted;
       }
       if (!(error instanceof StorageError && error.code === "BUSY")) throw new StoreFailure(error);
@@ -161,7 +161,7 @@ export class ChunkIntake {
     chunk.visit((cell) => {
       newest = Math.max(newest, cell.timestamp);
       if (cell.value !== undefined || cell.isTombstone) {
-        batch.expect();
+        batch.expect(cell.key.length + (cell.value?.length ?? 0));
         engine.put(cell, "memory", batch);
         return;
       }
@@ -208,6 +208,7 @@ export interface Pull {
 /** Waits for the outcomes of many puts. */
 class PutBatch implements PutSink {
   #count = 0;
+  #bytes = 0;
   #pending = 1;
   #error: Error | undefined;
   #resolve: (() => void) | undefined;
@@ -217,8 +218,14 @@ class PutBatch implements PutSink {
     return this.#count;
   }
 
-  expect(): void {
+  /** Bytes of their keys and values. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  expect(sizeBytes: number): void {
     this.#count++;
+    this.#bytes += sizeBytes;
     this.#pending++;
   }
 

@@ -104,7 +104,7 @@ export interface RangeSyncState {
   /** Duties that are met durably, and all of them. */
   readonly rangesDone: number;
   readonly rangesTotal: number;
-  /** Since this object was made: cells that came with their content, bytes of all chunks. */
+  /** Since this object was made: cells that came with their content, bytes of their keys and values. */
   readonly cells: number;
   readonly bytes: number;
   readonly traffic: readonly StreamTraffic[];
