@@ -1,5 +1,5 @@
 /** A ring of real member processes on loopback, for tests and benchmarks. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -32,25 +32,28 @@ export interface MemberProcess {
   readonly httpUrl: string;
   readonly internode: string;
   readonly log: string[];
+  /** Flags of this member alone. */
+  readonly flags: readonly string[];
   child: ChildProcess | undefined;
 }
 
+export interface CliRun {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
 export class RingProcesses {
-  readonly members: readonly MemberProcess[];
   readonly directory: string;
   readonly #options: RingProcessesOptions;
+  readonly #members: MemberProcess[] = [];
 
   private constructor(options: RingProcessesOptions, ports: readonly number[]) {
     this.#options = options;
     this.directory = mkdtempSync(join(tmpdir(), "dynaring-ring-"));
-    this.members = Array.from({ length: options.members }, (_, index) => ({
-      index,
-      respPort: ports[index * 3] ?? 0,
-      httpUrl: `http://127.0.0.1:${ports[index * 3 + 1]}`,
-      internode: `127.0.0.1:${ports[index * 3 + 2]}`,
-      log: [],
-      child: undefined,
-    }));
+    for (let member = 0; member < options.members; member++) {
+      this.#prepare(ports.slice(member * 3, member * 3 + 3), []);
+    }
   }
 
   static async start(options: RingProcessesOptions): Promise<RingProcesses> {
@@ -69,9 +72,35 @@ export class RingProcesses {
     return ring;
   }
 
+  get members(): readonly MemberProcess[] {
+    return this.#members;
+  }
+
   member(index: number): MemberProcess {
-    const member = this.members[index];
+    const member = this.#members[index];
     if (member === undefined) throw new RangeError(`there is no member ${index}`);
+    return member;
+  }
+
+  /** Starts one more member without waiting for it; returns its index. */
+  async add(flags: readonly string[] = []): Promise<number> {
+    const { index } = this.#prepare(await freePorts(3), flags);
+    this.spawn(index);
+    return index;
+  }
+
+  #prepare(ports: readonly number[], flags: readonly string[]): MemberProcess {
+    const [respPort = 0, httpPort, internodePort] = ports;
+    const member: MemberProcess = {
+      index: this.#members.length,
+      respPort,
+      httpUrl: `http://127.0.0.1:${httpPort}`,
+      internode: `127.0.0.1:${internodePort}`,
+      log: [],
+      flags,
+      child: undefined,
+    };
+    this.#members.push(member);
     return member;
   }
 
@@ -90,7 +119,7 @@ export class RingProcesses {
     if (this.#options.isInMemory !== true) {
       flags.push(["--data-directory", join(this.directory, `member${index}`)]);
     }
-    const given = this.#options.flags ?? [];
+    const given = [...(this.#options.flags ?? []), ...member.flags];
     const child = spawn(
       process.execPath,
       [MAIN, "node", "--json", ...flags.flat().map(String), ...given],
@@ -127,6 +156,24 @@ export class RingProcesses {
     const exited = once(child, "exit");
     child.kill(signal);
     await exited;
+  }
+
+  /** True while its process runs. */
+  isRunning(index: number): boolean {
+    const { child } = this.member(index);
+    return child !== undefined && child.exitCode === null && child.signalCode === null;
+  }
+
+  /** Runs a command of `dynaring` that asks this member. */
+  cli(index: number, ...command: readonly string[]): Promise<CliRun> {
+    const { httpUrl } = this.member(index);
+    return new Promise((resolve) => {
+      const parameters = [MAIN, ...command, "--url", httpUrl];
+      execFile(process.execPath, parameters, (error, stdout, stderr) => {
+        const exitCode = error === null ? 0 : Number(error.code);
+        resolve({ exitCode, stdout, stderr });
+      });
+    });
   }
 
   /** Creates a keyspace through the first member's HTTP interface. */
