@@ -185,13 +185,18 @@ export class Coordinator implements KvApi {
     context.layoutRetries.expireAll();
   }
 
-  /** What peers owe on links that are in use no more will not come. */
+  /**
+   * Who is alive and has left may still answer what it was asked while it was a replica, or send it
+   * back. What others owe on links that are in use no more will not come.
+   */
   #useLinks(peers: readonly Peer[]): void {
     const before = this.#peerOfLink;
     this.#peerOfLink = new Map();
     for (const peer of peers) if (peer.link !== undefined) this.#peerOfLink.set(peer.link, peer);
     for (const [link, peer] of before) {
-      if (!this.#peerOfLink.has(link)) this.#context.pending.disconnected(peer);
+      if (this.#peerOfLink.has(link)) continue;
+      if (peer.isAlive) this.#peerOfLink.set(link, peer);
+      else this.#context.pending.disconnected(peer);
     }
   }
 
@@ -346,7 +351,10 @@ export class Coordinator implements KvApi {
     const peer = this.#peerOfLink.get(link);
     if (peer === undefined) return;
     peer.disconnected();
-    this.#context.pending.disconnected(peer);
+    const present = this.#peerOf(peer.memberId);
+    if (present !== peer) this.#peerOfLink.delete(link);
+    // A member that has moved to another address answers there.
+    if (present === peer || present === undefined) this.#context.pending.disconnected(peer);
   }
 
   /** The network has been stopped: whoever still waits for a peer is told that it will not answer. */

@@ -225,11 +225,40 @@ describe("a write that is under way when the layout changes", () => {
     expectNothingLeft(cluster);
   });
 
-  it("does not wait for a member that is in no active layout any more", () => {
+  it("takes the answer of a member that has left meanwhile, or the write that it sends back", () => {
+    for (const isBehind of [true, false]) {
+      const { cluster } = growing();
+      cluster.freeze(2, true);
+      const put = cluster.put(0, "k", "v", { consistency: "ALL" });
+      cluster.settle();
+      const shrunk = historyOf(nextLayout(cluster.layout, [0, 1, 3], SHAPE));
+      useAt(cluster, isBehind ? [0] : [0, 1, 2, 3], shrunk);
+      cluster.settle();
+      expect(put.isSettled).toBe(false);
+      cluster.freeze(2, false);
+      cluster.run(50);
+      expectOk(put);
+      expect(cluster.members[3]?.engine.cells.size).toBe(isBehind ? 0 : 1);
+      expectNothingLeft(cluster);
+    }
+  });
+
+  it("is told when the link to a member that has left breaks", () => {
     const { cluster } = growing();
     cluster.freeze(2, true);
     const put = cluster.put(0, "k", "v", { consistency: "ALL" });
     cluster.settle();
+    cluster.use(0, historyOf(nextLayout(cluster.layout, [0, 1, 3], SHAPE)));
+    cluster.kill(2);
+    expect(put.error?.code).toBe("REPLICA_FAILURE");
+  });
+
+  it("does not wait for a dead member that is in no active layout any more", () => {
+    const { cluster } = growing();
+    cluster.freeze(2, true);
+    const put = cluster.put(0, "k", "v", { consistency: "ALL" });
+    cluster.settle();
+    cluster.members[0]!.peers[2]!.isConvicted = true;
     cluster.use(0, historyOf(nextLayout(cluster.layout, [0, 1, 3], SHAPE)));
     expect(put.error?.detail).toMatchObject({
       code: "REPLICA_FAILURE",

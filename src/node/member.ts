@@ -213,6 +213,7 @@ export class Member {
     this.#coordinator.refuseBecause("it is stopping");
     this.#loadTimer?.cancel();
     this.#running?.gossip.stop();
+    this.#running?.peers.stop();
     this.#admin.stop();
     await this.#work.stop();
     await this.#running?.transport.stop();
@@ -229,7 +230,8 @@ export class Member {
     const address = await transport.start(this.#handler);
     this.#coordinator.identify(identity.memberId, identity.generation);
     const { dc, rack } = this.#options;
-    const peers = new PeerDirectory(transport, { memberId: identity.memberId, address, dc, rack });
+    const { memberId } = identity;
+    const peers = new PeerDirectory({ ...this.#deps, transport }, { memberId, address, dc, rack });
     const gossip = this.#makeGossip(identity, transport, address);
     return { identity, transport, address, gossip, peers };
   }

@@ -1,21 +1,33 @@
-/** The members of all active layouts as peers: one object per member and address, kept over changes. */
+/**
+ * The members of all active layouts as peers: one object per member and address, kept over changes.
+ *
+ * The link to a member that has left stays for a while: requests are under way on it that were begun
+ * when the member was a replica, and that may need its answers.
+ */
 import { Peer, type PeerPlace } from "../coordinator/peer.ts";
 import { type LayoutHistory, activeMembers, headOf } from "../layout/history.ts";
 import type { LayoutMember } from "../layout/layout.ts";
 import type { Link, Transport } from "../transport/transport.ts";
+import type { Clock, Timer } from "../model/deps.ts";
 import { must } from "../util/assert.ts";
+
+/** Longer than requests wait for answers, as configured by default. */
+const FAREWELL_MS = 10_000;
 
 /** Nobody listens to a member that was removed. */
 const NO_LINK: Link = { address: "", memberId: undefined, isUp: false, reserve: () => undefined };
 
 export class PeerDirectory {
   readonly #transport: Transport;
+  readonly #clock: Clock;
+  readonly #farewells = new Set<Timer>();
   /** This member, also while it is not in the layout. */
   readonly self: Peer;
   #peers: ReadonlyMap<string, Peer> = new Map();
 
-  constructor(transport: Transport, self: PeerPlace) {
-    this.#transport = transport;
+  constructor(deps: { readonly transport: Transport; readonly clock: Clock }, self: PeerPlace) {
+    this.#transport = deps.transport;
+    this.#clock = deps.clock;
     this.self = new Peer(self, undefined);
   }
 
@@ -35,14 +47,29 @@ export class PeerDirectory {
     const addresses = new Set(
       members.filter(({ id }) => !removed.has(id)).map((one) => one.address),
     );
-    for (const { link, memberId } of before.values()) {
+    for (const peer of before.values()) {
+      const { link, memberId } = peer;
       if (link === undefined || link === NO_LINK) continue;
       // Another member may have come to the address of a removed one.
-      if (removed.has(memberId) || !addresses.has(link.address)) {
-        this.#transport.forget(link.address);
-      }
+      if (!removed.has(memberId) && addresses.has(link.address)) continue;
+      if (peer.isAlive) this.#forgetLater(link.address);
+      else this.#transport.forget(link.address);
     }
     this.#peers = new Map(members.map((one) => [one.id, this.#peerFor(one, removed)]));
+  }
+
+  stop(): void {
+    for (const timer of this.#farewells) timer.cancel();
+    this.#farewells.clear();
+  }
+
+  #forgetLater(address: string): void {
+    const timer = this.#clock.setTimer(FAREWELL_MS, () => {
+      this.#farewells.delete(timer);
+      const links = [...this.#peers.values()].map(({ link }) => link);
+      if (!links.some((link) => link?.address === address)) this.#transport.forget(address);
+    });
+    this.#farewells.add(timer);
   }
 
   #peerFor(member: LayoutMember, removed: ReadonlySet<string>): Peer {
