@@ -169,7 +169,8 @@ describe("frames", () => {
     );
     const query = { startHi: -5, startLo: 7, endHi: 9, endLo: 2 ** 32 - 1, limit: 10 };
     expect(decodeScanQuery(encodeScanQuery(query, { counter: 1, hash: 2 }))).toEqual(query);
-    const keys = { from: Uint8Array.of(1, 255), isAfter: true, to: undefined, values: true };
+    const from = Uint8Array.of(1, 255);
+    const keys = { from, isAfter: true, to: undefined, prefix: from, values: true };
     for (const of of [keys, { ...keys, from: undefined, to: Uint8Array.of(), values: false }]) {
       const packed = encodeScanQuery({ ...query, keys: of }, { counter: 1, hash: 2 });
       expect(plain(decodeScanQuery(packed).keys!)).toEqual(plain(of));

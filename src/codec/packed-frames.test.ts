@@ -15,5 +15,5 @@ it("decodes a page that outlives the read buffer it came in", () => {
   const buffer = Buffer.from(encodeScanAnswer({ cells: [cell], isComplete: true }));
   const decoded = decodeScanAnswer(buffer);
   buffer.fill(0xdb);
-  expect(decoded).toEqual({ cells: [cell], isComplete: true });
+  expect(decoded).toEqual({ cells: [cell], isComplete: true, last: undefined });
 });

@@ -27,6 +27,8 @@ export interface ScanKeys {
   readonly isAfter: boolean;
   /** Before this one. */
   readonly to?: Uint8Array | undefined;
+  /** What they begin with. */
+  readonly prefix?: Uint8Array | undefined;
   readonly values: boolean;
 }
 
@@ -51,6 +53,8 @@ export interface ScanAnswer {
    * order of keys up to its key.
    */
   readonly isComplete: boolean;
+  /** In the order of keys, if it is complete up to another key than the last cell's. */
+  readonly last?: Uint8Array | undefined;
 }
 
 const LAYOUT_BYTES = 8;
@@ -59,13 +63,17 @@ export function encodeScanQuery(query: ScanQuery, layout: LayoutStamp): Buffer {
   const { startHi, startLo, endHi, endLo, limit, keys } = query;
   const packed = pack([
     [startHi, startLo, endHi, endLo, limit],
-    ...(keys === undefined ? [] : [keys.from ?? null, keys.isAfter, keys.to ?? null, keys.values]),
+    ...(keys === undefined ? [] : packedKeys(keys)),
   ]);
   const body = Buffer.allocUnsafe(LAYOUT_BYTES + packed.length);
   body.writeUInt32LE(layout.counter, 0);
   body.writeUInt32LE(layout.hash, 4);
   packed.copy(body, LAYOUT_BYTES);
   return body;
+}
+
+function packedKeys({ from, isAfter, to, prefix, values }: ScanKeys): unknown[] {
+  return [from ?? null, isAfter, to ?? null, prefix ?? null, values];
 }
 
 export function decodeScanQuery(body: Buffer): ScanQuery {
@@ -88,17 +96,17 @@ export function decodeScanQuery(body: Buffer): ScanQuery {
   return keys.length === 0 ? span : { ...span, keys: toScanKeys(keys) };
 }
 
-function toScanKeys([from, isAfter, to, values]: unknown[]): ScanKeys {
-  const isKey = (key: unknown): boolean => key === null || key instanceof Uint8Array;
-  if (!isKey(from) || !isKey(to) || typeof isAfter !== "boolean" || typeof values !== "boolean") {
+function toScanKeys([from, isAfter, to, prefix, values]: unknown[]): ScanKeys {
+  if (typeof isAfter !== "boolean" || typeof values !== "boolean") {
     throw new FrameError("malformed keys of a scan query");
   }
-  return {
-    from: (from as Uint8Array | null) ?? undefined,
-    isAfter,
-    to: (to as Uint8Array | null) ?? undefined,
-    values,
-  };
+  return { from: toBound(from), isAfter, to: toBound(to), prefix: toBound(prefix), values };
+}
+
+function toBound(key: unknown): Uint8Array | undefined {
+  if (key === null) return undefined;
+  if (key instanceof Uint8Array) return key;
+  throw new FrameError("malformed bound of a scan query");
 }
 
 export function encodeScanAnswer(answer: ScanAnswer): Buffer {
@@ -113,16 +121,24 @@ export function encodeScanAnswer(answer: ScanAnswer): Buffer {
     cell.contentHash,
     ...(cell.value === undefined ? [] : [cell.value]),
   ]);
-  return pack([answer.isComplete, cells]);
+  return pack([answer.isComplete, cells, ...(answer.last === undefined ? [] : [answer.last])]);
 }
 
 /** The cells are copies: they may be kept. */
 export function decodeScanAnswer(body: Buffer): ScanAnswer {
-  const [isComplete, cells] = unpackArray(body);
-  if (typeof isComplete !== "boolean" || !Array.isArray(cells)) {
+  const [isComplete, cells, last] = unpackArray(body);
+  if (
+    typeof isComplete !== "boolean" ||
+    !Array.isArray(cells) ||
+    !(last === undefined || last instanceof Uint8Array)
+  ) {
     throw new FrameError("malformed scan answer");
   }
-  return { isComplete, cells: cells.map(toPageCell) };
+  return {
+    isComplete,
+    cells: cells.map(toPageCell),
+    last: last === undefined ? undefined : new Uint8Array(last),
+  };
 }
 
 function toPageCell(fields: unknown): PageCell {

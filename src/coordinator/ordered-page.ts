@@ -14,15 +14,20 @@ import type { KeyOrder } from "./key-order.ts";
 const PAGE_CELLS_MAX = 2048;
 const PAGE_BYTES_MAX = 1 << 20;
 const CELLS_AT_ONCE = 64;
+/** So many cells are looked at before a page ends, wanted or not: clients wait meanwhile. */
+const CELLS_SEEN_MAX = 4096;
 
 export class OrderedPage {
   readonly #engine: StorageEngine;
   readonly #order: KeyOrder;
   readonly #keyspaceId: number;
-  readonly #cells: PageCell[] = [];
+  readonly #cells: ScannedCell[] = [];
   /** Cells among which the store's order says nothing. */
-  #group: PageCell[] = [];
+  #group: ScannedCell[] = [];
   #sizeBytes = 0;
+  #seenCount = 0;
+  /** The last key that was looked at and not wanted, if the page ends there. */
+  #last: Uint8Array | undefined;
 
   constructor(engine: StorageEngine, order: KeyOrder, keyspaceId: number) {
     this.#engine = engine;
@@ -49,7 +54,9 @@ export class OrderedPage {
       scan.close();
     }
     if (!isCut) isCut = !this.#endGroup(keys, limit) && this.#group.length > 0;
-    return { cells: this.#cells, isComplete: !isCut };
+    // A scan must be over before the store is asked for anything else.
+    const cells = keys.values ? this.#cells.map((cell) => this.#withValue(cell)) : this.#cells;
+    return { cells, isComplete: !isCut, last: isCut ? this.#last : undefined };
   }
 
   #isOfGroup({ tokenHi, tokenLo, key }: ScannedCell): boolean {
@@ -63,7 +70,8 @@ export class OrderedPage {
   /** Puts what is wanted of the group into the page, in order. False if the page is full. */
   #endGroup(keys: ScanKeys, limit: number): boolean {
     const { compare } = this.#order;
-    const wanted = this.#group.filter((cell) => this.#isWanted(cell.key, keys));
+    const all = this.#group;
+    const wanted = all.filter((cell) => this.#isWanted(cell.key, keys));
     if (wanted.length > 1) wanted.sort((a, b) => compare(a.key, b.key));
     this.#group = [];
     for (const [index, cell] of wanted.entries()) {
@@ -71,22 +79,31 @@ export class OrderedPage {
         this.#group = wanted.slice(index);
         return false;
       }
-      this.#cells.push(keys.values ? this.#withValue(cell) : cell);
+      this.#cells.push(cell);
+      if (keys.values) this.#sizeBytes += cell.key.length + cell.valueBytes;
     }
-    return this.#cells.length < limit && this.#sizeBytes < PAGE_BYTES_MAX;
+    this.#seenCount += all.length;
+    if (this.#seenCount >= CELLS_SEEN_MAX) this.#last = this.#lastOf(all);
+    const hasRoom = this.#cells.length < limit && this.#sizeBytes < PAGE_BYTES_MAX;
+    return hasRoom && this.#last === undefined;
   }
 
-  #withValue(cell: PageCell): PageCell {
-    const { tokenHi, tokenLo, key } = cell;
-    const stored = this.#engine.get(this.#keyspaceId, tokenHi, tokenLo, key);
-    const value = stored?.value;
-    if (value === undefined) return cell;
-    this.#sizeBytes += key.length + value.length;
-    return { ...cell, value: new Uint8Array(value) };
-  }
-
-  #isWanted(key: Uint8Array, { from, isAfter, to }: ScanKeys): boolean {
+  #lastOf(cells: readonly ScannedCell[]): Uint8Array | undefined {
     const { compare } = this.#order;
+    let last: Uint8Array | undefined;
+    for (const { key } of cells) if (last === undefined || compare(key, last) > 0) last = key;
+    return last;
+  }
+
+  #withValue(cell: ScannedCell): PageCell {
+    const { tokenHi, tokenLo, key } = cell;
+    const value = this.#engine.get(this.#keyspaceId, tokenHi, tokenLo, key)?.value;
+    return value === undefined ? cell : { ...cell, value: new Uint8Array(value) };
+  }
+
+  #isWanted(key: Uint8Array, { from, isAfter, to, prefix }: ScanKeys): boolean {
+    const { compare } = this.#order;
+    if (prefix !== undefined && !beginAlike(key, prefix, prefix.length)) return false;
     if (from !== undefined && compare(key, from) < (isAfter ? 1 : 0)) return false;
     return to === undefined || compare(key, to) < 0;
   }

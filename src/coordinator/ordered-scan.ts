@@ -109,9 +109,10 @@ export class OrderedScan {
   }
 
   #isAtEnd(): boolean {
-    const { order } = this.#options;
-    if (this.#to !== undefined && this.#next > order.positionOf(this.#to)) return true;
-    return !this.#stretches.some(({ last }) => last >= this.#next);
+    const stretch = this.#stretches.find(({ last }) => last >= this.#next);
+    if (stretch === undefined) return true;
+    const next = stretch.first > this.#next ? stretch.first : this.#next;
+    return this.#to !== undefined && next > this.#options.order.positionOf(this.#to);
   }
 
   /** The live cells of the next piece, in order; up to `lastPosition` if one is given. */
@@ -124,13 +125,14 @@ export class OrderedScan {
       this.#next = stretch.first;
       this.#resume = undefined;
     }
-    const { span, answers } = await this.#ask(limit, lastPosition ?? stretch.last);
-    const { compare } = this.#options.order;
+    const { compare, positionOf } = this.#options.order;
+    const end = this.#to === undefined ? stretch.last : positionOf(this.#to);
+    const last = end < stretch.last ? end : stretch.last;
+    const { span, answers } = await this.#ask(limit, lastPosition ?? last);
     let bound: Uint8Array | undefined;
-    for (const { isComplete, cells } of answers) {
-      const last = cells.at(-1)?.key;
-      if (isComplete || last === undefined) continue;
-      if (bound === undefined || compare(last, bound) < 0) bound = last;
+    for (const { isComplete, cells, last: upTo = cells.at(-1)?.key } of answers) {
+      if (isComplete || upTo === undefined) continue;
+      if (bound === undefined || compare(upTo, bound) < 0) bound = upTo;
     }
     if (bound === undefined) {
       this.#next = span.last + 1n;
@@ -139,21 +141,13 @@ export class OrderedScan {
     const nowMs = this.#context.nowMs();
     return newestCells(answers)
       .filter(
-        (cell) =>
-          (bound === undefined || compare(cell.key, bound) <= 0) &&
-          isLive(cell, nowMs) &&
-          this.#isWanted(cell.key),
+        (cell) => (bound === undefined || compare(cell.key, bound) <= 0) && isLive(cell, nowMs),
       )
       .sort((a, b) => compare(a.key, b.key));
   }
 
-  #isWanted(key: Uint8Array): boolean {
-    const { prefix } = this.#options.range;
-    return prefix === undefined || startsWith(key, prefix);
-  }
-
   #ask(limit: number, lastPosition: bigint): Promise<SpanAnswers> {
-    const { keyspace, consistency, values } = this.#options;
+    const { keyspace, consistency, values, range } = this.#options;
     const first = this.#next;
     const { key: from, isAfter = false } = this.#resume ?? {};
     return new Promise((resolve, reject) => {
@@ -164,7 +158,7 @@ export class OrderedScan {
           return span.last <= lastPosition ? span : { ...span, last: lastPosition };
         },
         limit,
-        keys: { from, isAfter, to: this.#to, values },
+        keys: { from, isAfter, to: this.#to, prefix: range.prefix, values },
         keyspaceId: keyspace.id,
         consistency,
         resolve,
@@ -206,8 +200,4 @@ function successorOf(prefix: Uint8Array): Uint8Array | undefined {
   const successor = prefix.slice(0, end + 1);
   successor[end] = (successor[end] ?? 0) + 1;
   return successor;
-}
-
-function startsWith(key: Uint8Array, prefix: Uint8Array): boolean {
-  return key.length >= prefix.length && prefix.every((byte, at) => key[at] === byte);
 }

@@ -164,8 +164,18 @@ class PartitionerPositions<T> implements RingPositions {
   }
 }
 
+/** By token, then by bytes. Where tokens sort as bytes, keys do: those need not be made tokens first. */
 function keyOrder<T>(partitioner: Partitioner<T>): (a: Uint8Array, b: Uint8Array) => number {
   const bytes = new ByteOrderedPartitioner();
-  return (a, b) =>
+  const byBytes = (a: Uint8Array, b: Uint8Array): number => bytes.compare(a, b);
+  const byToken = (a: Uint8Array, b: Uint8Array): number =>
     partitioner.compare(partitioner.hash(a), partitioner.hash(b)) || bytes.compare(a, b);
+  if (partitioner instanceof ByteOrderedPartitioner) return byBytes;
+  if (!(partitioner instanceof OrderPreservingPartitioner)) return byToken;
+  return (a, b) => (isAscii(a) && isAscii(b) ? byBytes(a, b) : byToken(a, b));
+}
+
+function isAscii(bytes: Uint8Array): boolean {
+  for (let at = 0; at < bytes.length; at++) if ((bytes[at] ?? 0) >= 0x80) return false;
+  return true;
 }
