@@ -165,6 +165,11 @@ export class Member {
     return this.#coordinator;
   }
 
+  /** The layouts that it lives in. */
+  get keeper(): LayoutKeeper {
+    return this.#keeper;
+  }
+
   get engine(): StorageEngine {
     return this.#engine;
   }

@@ -47,15 +47,21 @@ export class PeerDirectory {
     const addresses = new Set(
       members.filter(({ id }) => !removed.has(id)).map((one) => one.address),
     );
+    // Whoever has come to the address of one that is only removed now shares a link with it.
+    const forgotten = new Set<Link>();
     for (const peer of before.values()) {
       const { link, memberId } = peer;
       if (link === undefined || link === NO_LINK) continue;
       // Another member may have come to the address of a removed one.
       if (!removed.has(memberId) && addresses.has(link.address)) continue;
       if (peer.isAlive) this.#forgetLater(link.address);
-      else this.#transport.forget(link.address);
+      else {
+        this.#transport.forget(link.address);
+        forgotten.add(link);
+      }
     }
-    this.#peers = new Map(members.map((one) => [one.id, this.#peerFor(one, removed)]));
+    const peerFor = (member: LayoutMember): Peer => this.#peerFor(member, removed, forgotten);
+    this.#peers = new Map(members.map((one) => [one.id, peerFor(one)]));
   }
 
   stop(): void {
@@ -72,12 +78,13 @@ export class PeerDirectory {
     this.#farewells.add(timer);
   }
 
-  #peerFor(member: LayoutMember, removed: ReadonlySet<string>): Peer {
+  #peerFor(member: LayoutMember, removed: ReadonlySet<string>, forgotten: ReadonlySet<Link>): Peer {
     if (member.id === this.self.memberId) return this.self;
     const known = this.get(member.id);
     const isRemoved = removed.has(member.id);
     const isKept = known !== undefined && (known.link === NO_LINK) === isRemoved;
-    if (isKept && isSamePlace(known, member)) return known;
+    const hasLink = known?.link !== undefined && !forgotten.has(known.link);
+    if (isKept && hasLink && isSamePlace(known, member)) return known;
     const place = { ...member, memberId: member.id };
     if (isRemoved) return new Peer(place, NO_LINK);
     return new Peer(place, this.#transport.linkTo(member.address, member.id));

@@ -92,6 +92,11 @@ export class SimulatedCluster {
   readonly indexOf = (address: string): number =>
     this.#everyMachine.findLastIndex((machine) => machine.address === address);
 
+  /** Of any machine that ever was. */
+  addressOf(index: number): string | undefined {
+    return this.#everyMachine[index]?.address;
+  }
+
   /** Founds the ring; false if that does not succeed. */
   async form(): Promise<boolean> {
     const [first, ...others] = this.machines;
@@ -201,12 +206,13 @@ export class SimulatedCluster {
 
   /** A start may fail while the disk does; whoever supervises the process tries again. */
   #startFailed(machine: SimulatedMachine, error: unknown): void {
+    const { time, log } = this.#deps;
+    log.record(time.nowMs, "start-failed", [machine.index, describe(error)]);
     const excuse = this.#deps.isStartExcused?.(machine, error);
     if (excuse === true) return;
     if (excuse === undefined && !machine.hasFaultyDisk && !machine.isDiskLimited) {
       this.#broken("I26", `member ${machine.index} cannot start: ${describe(error)}`);
     }
-    const { time } = this.#deps;
     time.schedule(time.nowMs + RESTART_MS, () => {
       if (machine.canStart) machine.start();
     });

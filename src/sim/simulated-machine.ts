@@ -285,6 +285,7 @@ function memberOptions(config: MachineConfig, options: SimulationOptions): Membe
   return {
     clusterName: "simulated",
     ...config,
+    partitioner: "Murmur3Partitioner",
     initialToken: [],
     allocator: "random",
     readTimeoutMs: options.requestTimeoutMs,

@@ -7,12 +7,15 @@ import { describe, expect, it } from "vitest";
 import { broken, report } from "../../src/sim/report.ts";
 import { simulate } from "../../src/sim/simulate.ts";
 import { NO_DISTURBANCES, type SimulationOptions, drawOptions } from "../../src/sim/swarm.ts";
+import { simulateTopology } from "../../src/sim/topology/simulate-topology.ts";
+import type { TopologyOptions } from "../../src/sim/topology/topology-options.ts";
 
 interface Regression {
   /** The invariant that it broke. */
   readonly broke: string;
   readonly story: string;
-  readonly options: SimulationOptions;
+  /** Of the basic simulation, or of the one that changes the ring. */
+  readonly options: SimulationOptions | TopologyOptions;
 }
 
 const folder = new URL("./", import.meta.url);
@@ -26,7 +29,10 @@ describe("a run that once broke a promise keeps it now", () => {
     expect(broke).toMatch(/^(I\d+|scan)$/);
     // What came into the options later is as the seed draws it.
     const disturbances = { ...NO_DISTURBANCES, ...options.disturbances };
-    const result = await simulate({ ...drawOptions(options.seed), ...options, disturbances });
+    const result =
+      "topology" in options
+        ? await simulateTopology({ ...options, disturbances })
+        : await simulate({ ...drawOptions(options.seed), ...options, disturbances });
     if (result.violations.length > 0) throw new Error(report(result));
     expect(broken(result)).toEqual([]);
   });

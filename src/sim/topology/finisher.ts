@@ -5,7 +5,7 @@
  */
 import { headOf } from "../../layout/history.ts";
 import type { Layout } from "../../layout/layout.ts";
-import type { StagedChange } from "../../model/topology-api.ts";
+import type { StagedChange, TaskView } from "../../model/topology-api.ts";
 import { type Uint32Source, randomChoice } from "../../util/random.ts";
 import type { SimulatedMachine } from "../simulated-machine.ts";
 import type { VirtualTime } from "../virtual-clock.ts";
@@ -100,7 +100,7 @@ export class Finisher {
       );
       return `lives in ${list.join("; ")} and reads from ${readsFrom}`;
     }
-    const task = admin.tasks().find(({ kind, state }) => kind !== "cleanup" && isOpen(state));
+    const task = admin.tasks().find((one) => isOpen(one));
     if (task !== undefined) return `has task '${task.title}', ${task.state}: ${task.reason ?? ""}`;
     const down = admin.status().members.find(({ isUp }) => !isUp);
     return down === undefined ? undefined : `sees ${down.address} down`;
@@ -109,8 +109,9 @@ export class Finisher {
   #resumeTasks(): void {
     for (const machine of this.members()) {
       if (!machine.isReady) continue;
-      for (const { id, state } of machine.process?.admin.tasks() ?? []) {
-        if (state !== "paused" && state !== "failed") continue;
+      for (const task of machine.process?.admin.tasks() ?? []) {
+        const { id, state } = task;
+        if (!isOpen(task) || (state !== "paused" && state !== "failed")) continue;
         void this.#deps.committing.call(machine, "resume", (admin) =>
           admin.controlTask(id, "resume"),
         );
@@ -162,6 +163,9 @@ export class Finisher {
   }
 }
 
-function isOpen(state: string): boolean {
-  return state === "running" || state === "waiting" || state === "paused" || state === "failed";
+/** A sync that has failed is wanted still; others are for whoever asked for them. */
+function isOpen({ kind, state }: TaskView): boolean {
+  return (
+    ["running", "waiting", "paused"].includes(state) || (kind === "sync" && state === "failed")
+  );
 }

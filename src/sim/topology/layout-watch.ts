@@ -49,6 +49,12 @@ export class LayoutWatch {
     return this.#states.get(machine)?.at(-1);
   }
 
+  /** The last state of the member with this id, whatever became of its machine. */
+  lastOf(memberId: string): LayoutState | undefined {
+    for (const [machine, id] of this.#ids) if (id === memberId) return this.last(machine);
+    return undefined;
+  }
+
   idOf(machine: number): string | undefined {
     return this.#ids.get(machine);
   }
@@ -108,7 +114,8 @@ export class LayoutWatch {
     const { hash } = layout.version;
     const known = this.#layouts.get(hash);
     if (known?.layout === layout) return;
-    const text = canonicalText(layout);
+    // How far back a lineage goes depends on what its author knew, and is not part of the hash.
+    const text = canonicalText({ ...layout, version: { counter: layout.version.counter, hash } });
     if (known !== undefined) {
       if (known.text === text) return;
       this.#broken("I18", `machine ${machine} has another layout ${show(layout.version)}: ${text}`);

@@ -8,6 +8,7 @@
 import { Command, InvalidArgumentError } from "commander";
 import { realMs } from "../host.ts";
 import { broken, violationLines } from "../report.ts";
+import { PLANTED_TOPOLOGY_BUGS, type PlantedTopologyBug } from "./planted-bugs.ts";
 import { type TopologyResult, simulateTopology } from "./simulate-topology.ts";
 import { type TopologyOverrides, drawTopologyOptions } from "./topology-options.ts";
 
@@ -15,12 +16,20 @@ interface Flags {
   readonly seed: number;
   readonly seeds: number;
   readonly operations?: number;
+  readonly plant?: PlantedTopologyBug;
   readonly verbose?: boolean;
 }
 
 function count(text: string): number {
   if (/^\d{1,15}$/.test(text)) return Number(text);
   throw new InvalidArgumentError("expected a whole number");
+}
+
+function plantedBug(text: string): PlantedTopologyBug {
+  if (text in PLANTED_TOPOLOGY_BUGS) return text as PlantedTopologyBug;
+  throw new InvalidArgumentError(
+    `expected one of ${Object.keys(PLANTED_TOPOLOGY_BUGS).join(", ")}`,
+  );
 }
 
 class Totals {
@@ -56,13 +65,14 @@ function show(map: ReadonlyMap<string, number>): string {
   return sorted.map(([key, number]) => `${key} ${number}`).join(", ");
 }
 
-async function run({ seed: first, seeds, operations, verbose }: Flags): Promise<void> {
+async function run({ seed: first, seeds, operations, plant: bug, verbose }: Flags): Promise<void> {
   const overrides: TopologyOverrides = { operations };
   const print = verbose === true ? (line: string) => console.log(line) : undefined;
+  const plant = bug === undefined ? undefined : PLANTED_TOPOLOGY_BUGS[bug];
   const startMs = realMs();
   const totals = new Totals();
   for (let seed = first; seed < first + seeds; seed++) {
-    const result = await simulateTopology(drawTopologyOptions(seed, overrides), { print });
+    const result = await simulateTopology(drawTopologyOptions(seed, overrides), { print, plant });
     totals.add(result);
     if (result.violations.length > 0) {
       console.log(`seed ${seed} breaks ${broken(result).join(", ")} (event log ${result.logHash})`);
@@ -88,6 +98,7 @@ await new Command("sim:topology")
   .requiredOption("--seed <number>", "the first seed", count)
   .option("--seeds <count>", "how many seeds", count, 1)
   .option("--operations <count>", "operations per seed instead of the seed's number", count)
+  .option("--plant <bug>", "put in a bug on purpose", plantedBug)
   .option("--verbose", "show every event")
   .action(run)
   .parseAsync();

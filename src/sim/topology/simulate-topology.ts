@@ -7,6 +7,8 @@
  * What is checked is what the basic simulation checks, and in addition all that must hold of layouts
  * (layout-watch.ts), of commits (committing.ts), and of data that move (data-watch.ts).
  */
+import { headOf } from "../../layout/history.ts";
+import { foreignSpans } from "../../node/held-data.ts";
 import { must } from "../../util/assert.ts";
 import { SeededRng, randomChoice } from "../../util/random.ts";
 import { checkAll } from "../checkers/all.ts";
@@ -23,7 +25,9 @@ import { VirtualTime } from "../virtual-clock.ts";
 import { allKeys } from "../wishes.ts";
 import { Workload } from "../workload.ts";
 import { AdminCalls } from "./admin-calls.ts";
+import { checkRequests } from "./check-requests.ts";
 import { Committing } from "./committing.ts";
+import { DataWatch } from "./data-watch.ts";
 import { Finisher } from "./finisher.ts";
 import { Fleet } from "./fleet.ts";
 import { LayoutTables } from "./layout-tables.ts";
@@ -79,6 +83,7 @@ class TopologySimulation {
   readonly #recorder: Recorder;
   readonly #tables = new LayoutTables();
   readonly #watch: LayoutWatch;
+  readonly #data: DataWatch;
   readonly #fleet: Fleet;
   readonly #calls: AdminCalls;
   readonly #committing: Committing;
@@ -102,6 +107,9 @@ class TopologySimulation {
     const instant = () => this.#recorder.instant();
     this.#watch = new LayoutWatch({ ...shared, tables: this.#tables, instant });
     const parts = { ...shared, watch: this.#watch, tables: this.#tables };
+    const machinesThere = (): readonly SimulatedMachine[] => this.#cluster.machines;
+    const { operations } = this.#recorder;
+    this.#data = new DataWatch({ ...parts, machines: machinesThere, operations });
     const rng = (): SeededRng => fork(this.#rng);
     this.#fleet = new Fleet({ ...parts, rng: rng(), cluster: () => this.#cluster }, options);
     this.#calls = new AdminCalls(shared);
@@ -138,7 +146,7 @@ class TopologySimulation {
     if (!(await this.#prepare())) return;
     await this.#work();
     if (await this.#recover()) await this.#lookAround();
-    this.violations.push(...checkAll(this.#recorder));
+    this.violations.push(...checkAll(this.#recorder), ...this.#checkRequests());
   }
 
   result(): Omit<TopologyResult, "violations"> {
@@ -167,8 +175,9 @@ class TopologySimulation {
   }
 
   /** Puts the watch in front of what every process is told of its layouts. */
-  #boot(machine: SimulatedMachine, { member }: Process): void {
-    const { coordinator } = member;
+  #boot(machine: SimulatedMachine, process: Process): void {
+    this.#data.boot(machine, process);
+    const { coordinator } = process.member;
     const identify = coordinator.identify.bind(coordinator);
     const useHistory = coordinator.useHistory.bind(coordinator);
     const watched: Pick<typeof coordinator, "identify" | "useHistory"> = {
@@ -178,6 +187,7 @@ class TopologySimulation {
       },
       useHistory: (history, peerOf, self) => {
         this.#watch.used(machine.index, self.memberId, history);
+        this.#data.used(machine);
         useHistory(history, peerOf, self);
       },
     };
@@ -251,9 +261,46 @@ class TopologySimulation {
       this.#broken({ invariant: "I26", message });
     }
     this.#workload.giveUp();
-    await this.#time.runFor(CLEAN_WITHIN_MS / 10);
+    const deadlineMs = this.#time.nowMs + CLEAN_WITHIN_MS;
+    await this.#time.poll(() => this.#orphans() === undefined, 500, deadlineMs);
+    const orphans = this.#orphans();
+    if (orphans !== undefined) this.#broken({ invariant: "I23", message: orphans });
+    this.#switchOffOutsiders();
     this.#cluster.lookAtAll(keys);
     await this.#cluster.stopAll();
+  }
+
+  /** Whoever has left, or never got in, may hold whatever it likes. */
+  #switchOffOutsiders(): void {
+    for (const machine of [...this.#cluster.machines]) {
+      if (this.#fleet.isInRing(machine)) continue;
+      if (machine.process !== undefined) this.#cluster.crash(machine, "kill");
+      this.#cluster.retire(machine);
+    }
+  }
+
+  /** Cells at a member that does not own them. */
+  #orphans(): string | undefined {
+    for (const { index, process } of this.#cluster.machines) {
+      const history = this.#watch.last(index)?.history;
+      if (process?.isReady !== true || history === undefined) continue;
+      const foreign = foreignSpans(headOf(history), this.#watch.idOf(index) ?? "");
+      for (const { keyspaceId, spans } of foreign) {
+        const cells = spans.map((span) => process.engine.measure(keyspaceId, span).cells);
+        const total = cells.reduce((sum, count) => sum + count, 0);
+        if (total > 0) return `machine ${index} keeps ${total} cells that it does not own`;
+      }
+    }
+    return undefined;
+  }
+
+  #checkRequests(): Violation[] {
+    return checkRequests({
+      operations: this.#recorder.operations,
+      watch: this.#watch,
+      tables: this.#tables,
+      addressOf: (machine) => this.#cluster.addressOf(machine),
+    });
   }
 
   #anyMember(): SimulatedMachine {
