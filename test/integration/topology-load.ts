@@ -80,9 +80,10 @@ export class SteadyLoad {
         await pause(this.#options.pauseMs);
         continue;
       }
+      const { port: cutAt = 0 } = redis.options;
+      this.cutOff.set(cutAt, (this.cutOff.get(cutAt) ?? 0) + 1);
       redis.disconnect();
       redis = undefined;
-      this.cutOff.set(port, (this.cutOff.get(port) ?? 0) + 1);
       choice++;
     }
     redis?.disconnect();
@@ -98,7 +99,8 @@ export class SteadyLoad {
       if (read !== n) this.problems.push(`${key} is ${read} after ${n} was acknowledged`);
       return true;
     } catch (error) {
-      if (!(error instanceof ReplyError) || error.message.startsWith("NOTREADY")) return false;
+      const isAnswer = error instanceof ReplyError;
+      if (!isAnswer || String(error).includes("NOTREADY")) return false;
       this.problems.push(`${new Date().toISOString()} ${key}: ${String(error)}`);
       await pause(10);
       return true;

@@ -134,9 +134,14 @@ export class TopologyRing {
     return this.get<readonly RangeJson[]>(0, `/v1/keyspaces/${keyspace}/ranges`);
   }
 
-  /** Addresses of the members in the ring that are up, as the first one sees it. */
-  async membersUp(): Promise<readonly string[]> {
-    const { members } = await this.get<StatusJson>(0, "/v1/status");
+  /** Addresses of the members in the ring that are up, as one of them sees it. */
+  async membersUp(seenBy = 0): Promise<readonly string[]> {
+    const { members } = await this.get<StatusJson>(seenBy, "/v1/status");
     return members.filter(({ isUp }) => isUp).map(({ address }) => address);
+  }
+
+  async layoutCounter(): Promise<number> {
+    const { layout } = await this.get<StatusJson>(0, "/v1/status");
+    return layout.counter;
   }
 }

@@ -43,7 +43,7 @@ export interface ScenarioResult {
 const REPLICATION = { class: "SimpleStrategy" };
 
 export async function runScenario(options: ScenarioOptions): Promise<ScenarioResult> {
-  const flags = ["--num-tokens", "1", "--log-level", "warn"];
+  const flags = ["--num-tokens", "1", "--gossip-interval-ms", "300", "--log-level", "warn"];
   const processes = await RingProcesses.start({ members: 3, flags });
   const scenario = new Scenario(new TopologyRing(processes), options);
   try {

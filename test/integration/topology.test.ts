@@ -1,19 +1,20 @@
 /** The ring changes under load, with real processes and a real client, and nobody notices. */
 import { expect, it } from "vitest";
+import { restartAll } from "./topology-restarts.ts";
 import { runScenario } from "./topology-scenario.ts";
 
 it("a ring grows, shrinks, replaces a member, changes RF and tokens without a failed operation", async () => {
   const { problems, cutOffElsewhere, operations, moved } = await runScenario({
-    keys: 5000,
+    keys: 4000,
     valueBytes: 1000,
-    joinBytesPerSecond: 384 * 1024,
+    joinBytesPerSecond: 768 * 1024,
     workers: 6,
     pauseMs: 10,
-    log: console.log,
+    log: () => {},
   });
   expect(problems).toEqual([]);
   expect(cutOffElsewhere).toEqual([]);
-  expect(operations).toBeGreaterThan(1000);
+  expect(operations).toBeGreaterThan(500);
   for (const { what, plannedBytes, movedBytes } of moved) {
     const share = plannedBytes === 0 ? 1 + movedBytes : movedBytes / plannedBytes;
     expect
@@ -22,3 +23,18 @@ it("a ring grows, shrinks, replaces a member, changes RF and tokens without a fa
     expect.soft(share, `${what}: ${plannedBytes} planned, ${movedBytes} moved`).toBeLessThan(1.1);
   }
 }, 300_000);
+
+it("a rolling restart is not noticed, and moves nothing", async () => {
+  const { problems, operations, tasks, commits } = await restartAll({
+    members: 5,
+    rounds: 1,
+    keys: 1000,
+    workers: 5,
+    pauseMs: 10,
+    log: () => {},
+  });
+  expect(problems).toEqual([]);
+  expect(operations).toBeGreaterThan(200);
+  expect(tasks).toBe(0);
+  expect(commits).toBe(0);
+}, 180_000);
