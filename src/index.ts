@@ -12,6 +12,8 @@ export {
   type GetOptions,
   type GetResult,
   type PutOptions,
+  type RangeOptions,
+  type RangeResult,
   type ScanOptions,
   type WriteResult,
 } from "./node/keyspace-client.ts";
