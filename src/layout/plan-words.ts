@@ -41,7 +41,8 @@ function movingSteps({
   const steps: string[] = [];
   if (ranges > 0) {
     steps.push(
-      `${counted(receiverCount, "member")} fetch ${counted(ranges, "range")}, about ` +
+      `${counted(receiverCount, "member")} ${receiverCount === 1 ? "fetches" : "fetch"} ` +
+        `${counted(ranges, "range")}, about ` +
         `${asSize(movedBytes)} in ${counted(movedKeys, "key")}, while reads stay where they are`,
     );
   }

@@ -284,7 +284,13 @@ export class TopologyAdmin {
       return make();
     } catch (error) {
       if (!(error instanceof LayoutError)) throw error;
-      throw new KvError({ code: "CHANGE_REFUSED", change, reason: error.message });
+      throw refusal(change, error.message);
     }
   }
+}
+
+/** @param message of the layout; most of these name the change themselves */
+function refusal(change: string, message: string): KvError {
+  const [, what = change, reason = message] = /^(.*?) is not possible: (.*)$/s.exec(message) ?? [];
+  return new KvError({ code: "CHANGE_REFUSED", change: what, reason });
 }

@@ -104,7 +104,8 @@ export class RingProcesses {
     return member;
   }
 
-  spawn(index: number): void {
+  /** @param more flags of this start alone */
+  spawn(index: number, more: readonly string[] = []): void {
     const member = this.member(index);
     const [host, port] = member.internode.split(":");
     const flags = [
@@ -119,7 +120,7 @@ export class RingProcesses {
     if (this.#options.isInMemory !== true) {
       flags.push(["--data-directory", join(this.directory, `member${index}`)]);
     }
-    const given = [...(this.#options.flags ?? []), ...member.flags];
+    const given = [...(this.#options.flags ?? []), ...member.flags, ...more];
     const child = spawn(
       process.execPath,
       [MAIN, "node", "--json", ...flags.flat().map(String), ...given],

@@ -63,7 +63,7 @@ function movedText({ movedKeys, movedBytes, etaSeconds }: PlanJson): string {
 function memberTable({ members }: PlanJson): string {
   return tableText(
     MEMBER_COLUMNS,
-    members.map((member) => [
+    byAddress(members).map((member) => [
       member.address,
       member.isUp ? "Up" : "Down",
       member.dc,
@@ -74,6 +74,10 @@ function memberTable({ members }: PlanJson): string {
       percentText(member.ownershipAfter, 1),
     ]),
   );
+}
+
+function byAddress(members: PlanJson["members"]): PlanJson["members"] {
+  return members.toSorted((left, right) => (left.address < right.address ? -1 : 1));
 }
 
 function transferTable({ transfers, members }: PlanJson): string {
