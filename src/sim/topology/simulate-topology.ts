@@ -272,8 +272,8 @@ class TopologySimulation {
 
   /** Whoever has left, or never got in, may hold whatever it likes. */
   #switchOffOutsiders(): void {
-    for (const machine of [...this.#cluster.machines]) {
-      if (this.#fleet.isInRing(machine)) continue;
+    const outsiders = this.#cluster.machines.filter((machine) => !this.#fleet.isInRing(machine));
+    for (const machine of outsiders) {
       if (machine.process !== undefined) this.#cluster.crash(machine, "kill");
       this.#cluster.retire(machine);
     }
