@@ -152,6 +152,15 @@ function encodeMember(member: LayoutMember): Untrusted {
 function decodeMember(data: unknown, index: number): LayoutMember {
   const path = `layout.members[${index}]`;
   const record = asRecord(data, path);
+  const tokens = texts(record["tokens"], `${path}.tokens`, TOKENS_PER_MEMBER_MAX);
+  return { ...decodePlace(record, path), tokens };
+}
+
+/** A member but for its tokens, in data from outside. Throws UntrustedDataError. */
+export function decodePlace(
+  record: Readonly<Record<string, unknown>>,
+  path: string,
+): Omit<LayoutMember, "tokens"> {
   const text = (field: string): string => asText(record[field], `${path}.${field}`, TEXT_MAX);
   const optional = (field: string): string | undefined =>
     asOptional(record[field], `${path}.${field}`, (value, at) => asText(value, at, TEXT_MAX));
@@ -163,7 +172,6 @@ function decodeMember(data: unknown, index: number): LayoutMember {
     dc: text("dc"),
     rack: text("rack"),
     weight: decodeWeight(record["weight"], `${path}.weight`),
-    tokens: texts(record["tokens"], `${path}.tokens`, TOKENS_PER_MEMBER_MAX),
   };
 }
 

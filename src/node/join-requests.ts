@@ -10,19 +10,12 @@
  * A request that cannot be granted is answered the same way, in a state of the member that looked at it.
  */
 import type { GossipMember } from "../gossip/gossip-io.ts";
+import { decodePlace } from "../layout/encoding.ts";
 import type { LayoutIntent } from "../layout/intents.ts";
 import type { Layout, LayoutMember } from "../layout/layout.ts";
 import type { WaitingMember } from "../layout/staging.ts";
 import type { Logger, Rng } from "../model/deps.ts";
-import {
-  asBoolean,
-  asInteger,
-  asList,
-  asOneOf,
-  asOptional,
-  asRecord,
-  asText,
-} from "../util/untrusted.ts";
+import { asBoolean, asInteger, asList, asOneOf, asRecord, asText } from "../util/untrusted.ts";
 import type { LayoutKeeper, Wish } from "./layout-keeper.ts";
 import { ALLOCATORS } from "./options-table.ts";
 import { chooseTokens } from "./token-choice.ts";
@@ -62,24 +55,15 @@ export function joinRequestOf(member: GossipMember): JoinRequest | undefined {
 
 function parseJoinRequest(data: unknown): JoinRequest {
   const record = asRecord(data, JOIN);
-  const text = (field: string): string => asText(record[field], `${JOIN}.${field}`, TEXT_MAX);
-  const optional = (field: string): string | undefined =>
-    asOptional(record[field], `${JOIN}.${field}`, (value, at) => asText(value, at, TEXT_MAX));
   return {
-    id: text("id"),
-    address: text("address"),
-    respAddress: optional("respAddress"),
-    httpAddress: optional("httpAddress"),
-    dc: text("dc"),
-    rack: text("rack"),
-    weight: Number(record["weight"]),
+    ...decodePlace(record, JOIN),
     numTokens: asInteger(record["numTokens"], `${JOIN}.numTokens`, { min: 1, max: TOKENS_MAX }),
     allocator: asOneOf(record["allocator"], `${JOIN}.allocator`, ALLOCATORS),
     initialToken: asList(record["initialToken"], `${JOIN}.initialToken`, TOKENS_MAX).map(
       (token, index) => asText(token, `${JOIN}.initialToken[${index}]`, TEXT_MAX),
     ),
     isAutomatic: asBoolean(record["isAutomatic"], `${JOIN}.isAutomatic`),
-    sponsor: text("sponsor"),
+    sponsor: asText(record["sponsor"], `${JOIN}.sponsor`, TEXT_MAX),
   };
 }
 
