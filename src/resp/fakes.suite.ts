@@ -64,7 +64,13 @@ export class FakeKv implements KvApi {
       return;
     }
     const found = this.#find(request.keyspace, key);
-    this.answer(() => sink.read(found, { version: found?.version, answeredBy: [] }));
+    this.answer(() => {
+      // Lent, as from a read buffer: whoever keeps it without a copy finds other bytes in it.
+      const lent = found && Buffer.from(found.value);
+      const view = found && lent && { ...found, value: lent };
+      sink.read(view, { version: found?.version, answeredBy: [] });
+      lent?.fill("#");
+    });
   }
 
   write(request: WriteRequest, sink: WriteSink): void {

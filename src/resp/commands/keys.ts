@@ -173,7 +173,7 @@ function expire(call: Call, unit: ExpiryUnit): void {
       return;
     }
     const isPast = expiresAtMs <= writing.server.kv.nowMs();
-    const value = isPast ? undefined : found.value.slice();
+    const value = isPast ? undefined : new Uint8Array(found.value);
     writing.store({ key, value, expiresAtMs: isPast ? undefined : expiresAtMs }, replyOne);
   });
 }
@@ -214,7 +214,7 @@ function persist(call: Call): void {
   const key = call.command.copy(1);
   call.lookUp(key, (writing, found) => {
     if (found === undefined || found.expiresAtMs === NEVER_EXPIRES) writing.integer(0);
-    else writing.store({ key, value: found.value.slice() }, replyOne);
+    else writing.store({ key, value: new Uint8Array(found.value) }, replyOne);
   });
 }
 

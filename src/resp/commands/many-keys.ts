@@ -24,7 +24,8 @@ export function getMany(call: Call): void {
           else stats.keyspaceHits++;
           sizeBytes += found?.value.length ?? 0;
           // Values that can never be sent are not kept.
-          if (sizeBytes <= limits.maxReplyBytes) values[index] = found?.value.slice();
+          if (sizeBytes <= limits.maxReplyBytes)
+            values[index] = found && new Uint8Array(found.value);
         }),
       ),
     (failures) => {

@@ -257,7 +257,7 @@ function setAndGet(call: Call, expiresAtMs: number | undefined, isKeepTtl: boole
   const key = call.command.copy(1);
   const value = call.command.copy(2);
   call.lookUp(key, (writing, found) => {
-    const old = found?.value.slice();
+    const old = found && new Uint8Array(found.value);
     const cell = cellOf(writing, key, value, isKeepTtl ? found?.expiresAtMs : expiresAtMs);
     writing.store(cell, (reply) => replyOld(reply, old));
   });
@@ -292,7 +292,7 @@ function expireAndGet(call: Call, expiresAtMs: number | undefined): void {
       return;
     }
     writing.server.stats.keyspaceHits++;
-    const value = found.value.slice();
+    const value = new Uint8Array(found.value);
     writing.store(cellOf(writing, key, value, expiresAtMs), (reply) => reply.bulk(value));
   });
 }
@@ -305,7 +305,7 @@ function getdel(call: Call): void {
       return;
     }
     writing.server.stats.keyspaceHits++;
-    const old = found.value.slice();
+    const old = new Uint8Array(found.value);
     writing.store({ key, value: undefined }, (reply) => reply.bulk(old));
   });
 }
