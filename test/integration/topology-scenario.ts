@@ -20,6 +20,8 @@ export interface ScenarioOptions {
   readonly joinBytesPerSecond: number;
   readonly workers: number;
   readonly pauseMs: number;
+  /** So many operations are the measure for latencies, before anything changes. */
+  readonly operationsBefore: number;
   readonly log: (text: string) => void;
 }
 
@@ -82,7 +84,11 @@ class Scenario {
     });
     await this.#keys.write(this.#ring.processes.member(0).respPort);
     this.#load.start();
-    await this.#phase("before", () => until("there is a load", () => this.#load.operations > 300));
+    const { operationsBefore } = this.#options;
+    await until("the members are warm", () => this.#load.operations > operationsBefore / 2);
+    await this.#phase("before", () =>
+      until("there is a load", () => this.#load.operations > 1.5 * operationsBefore, 120_000),
+    );
     await this.#phase("grow from 3 to 6, receiver and sender killed", () => this.#grow());
     await this.#phase("decommission two", () => this.#decommission());
     await this.#phase("replace one that was killed", () => this.#replace());

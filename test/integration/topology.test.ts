@@ -10,6 +10,7 @@ it("a ring grows, shrinks, replaces a member, changes RF and tokens without a fa
     joinBytesPerSecond: 768 * 1024,
     workers: 6,
     pauseMs: 10,
+    operationsBefore: 200,
     log: () => {},
   });
   expect(problems).toEqual([]);

@@ -20,6 +20,7 @@ async function changes(keys: number, valueBytes: number, workers: number): Promi
     joinBytesPerSecond: Math.min(DEFAULT_STREAM_BYTES, Math.ceil((keys * valueBytes) / 8)),
     workers,
     pauseMs: 5,
+    operationsBefore: 10_000,
     log: console.log,
   });
   const { problems, cutOffElsewhere, moved, operations } = result;
