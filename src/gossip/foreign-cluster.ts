@@ -14,18 +14,18 @@ export function isForeign(message: GossipMessage, outbox: Outbox, now: GossipIns
   if (isSame) return false;
   const fields = { ours: own, theirs: cluster };
   outbox.complain("gossip.other-cluster", from.address, { fields, now });
-  const isNamedAlike = cluster.name === own.name && cluster.partitioner !== own.partitioner;
-  if (isNamedAlike) tellPartitioner(message, outbox);
+  if (cluster.name === own.name) tellDifference(message, outbox);
   return true;
 }
 
 /** Who asks gets an answer that shows the difference, or it would ask for ever. */
-function tellPartitioner(message: GossipMessage, outbox: Outbox): void {
-  const { address } = message.from;
-  if (message.kind !== "syn") {
-    const { partitioner } = message.cluster;
-    outbox.emit({ kind: "other-partitioner", address, partitioner });
-    return;
+function tellDifference({ kind, from, cluster }: GossipMessage, outbox: Outbox): void {
+  const { address } = from;
+  if (kind === "syn") {
+    outbox.send(address, { ...outbox.head(), kind: "ack2", states: [], offer: undefined });
+  } else if (cluster.partitioner !== outbox.cluster.partitioner) {
+    outbox.emit({ kind: "other-partitioner", address, partitioner: cluster.partitioner });
+  } else {
+    outbox.emit({ kind: "other-cluster", address, clusterId: cluster.id ?? "" });
   }
-  outbox.send(address, { ...outbox.head(), kind: "ack2", states: [], offer: undefined });
 }

@@ -103,6 +103,8 @@ export type GossipEffect =
     }
   /** A member of the same cluster name has answered, and its keys lie elsewhere than ours. */
   | { readonly kind: "other-partitioner"; readonly address: string; readonly partitioner: string }
+  /** A member of the same cluster name has answered, and its ring was founded apart from ours. */
+  | { readonly kind: "other-cluster"; readonly address: string; readonly clusterId: string }
   | {
       readonly kind: "log";
       readonly level: LogLevel;

@@ -28,9 +28,10 @@ import { GossipShell } from "./gossip-shell.ts";
 import { type Identity, keepGeneration, takeIdentity } from "./identity.ts";
 import { JOIN, formatJoinRequest, refusalOf } from "./join-requests.ts";
 import { LayoutExchanges } from "./layout-exchanges.ts";
-import { LayoutKeeper } from "./layout-keeper.ts";
-import { otherPartitioner, requirePartitioner } from "./partitioner-check.ts";
+import { LayoutKeeper, type Wish } from "./layout-keeper.ts";
+import { otherCluster, otherPartitioner, requirePartitioner } from "./cluster-check.ts";
 import { PeerDirectory } from "./peer-directory.ts";
+import { PlaceCheck } from "./place-check.ts";
 import { RingWork } from "./ring-work.ts";
 import { type TokenChoice, chooseTokens } from "./token-choice.ts";
 
@@ -99,6 +100,7 @@ export class Member {
   readonly #options: MemberOptions;
   readonly #positions: RingPositions;
   readonly #exchanges: LayoutExchanges;
+  readonly #placeCheck: PlaceCheck;
   readonly #engine: StorageEngine;
   readonly #hybridClock: HybridClock;
   readonly #coordinator: Coordinator;
@@ -113,6 +115,7 @@ export class Member {
   #isGossiping = false;
   #isNews = false;
   #isJoined = false;
+  #addressWish: Wish | undefined;
   #isGone = false;
   #frontEnds: FrontEndAddresses = {};
 
@@ -121,6 +124,7 @@ export class Member {
     this.#options = options;
     this.#positions = ringPositionsOf(options.partitioner);
     this.#exchanges = new LayoutExchanges(deps);
+    this.#placeCheck = new PlaceCheck(deps, (error) => this.#fail(error));
     this.#engine = deps.makeEngine();
     this.#hybridClock = new HybridClock({ clock: deps.clock });
     this.#coordinator = new Coordinator(
@@ -217,6 +221,7 @@ export class Member {
     this.#fail(new Error("the member was stopped before it was in the ring"));
     this.#coordinator.refuseBecause("it is stopping");
     this.#loadTimer?.cancel();
+    this.#placeCheck.stop();
     this.#running?.gossip.stop();
     this.#running?.peers.stop();
     this.#admin.stop();
@@ -325,6 +330,9 @@ export class Member {
       case "other-partitioner":
         this.#refusePartitioner(effect.address, effect.partitioner);
         break;
+      case "other-cluster":
+        this.#refuseCluster(effect.address, effect.clusterId);
+        break;
       default:
     }
   }
@@ -345,6 +353,8 @@ export class Member {
       `another member with this one's id is alive at ${otherAddress}; ` +
       "one of them was probably started from a copy of the other's data directory";
     this.#deps.logger.error("member.identity-conflict", { otherAddress });
+    // Otherwise both would tell the ring their address for ever.
+    if (this.#addressWish !== undefined) this.#keeper.giveUp(this.#addressWish);
     this.#coordinator.refuseBecause(reason);
     this.#fail(new Error(reason));
   }
@@ -353,6 +363,12 @@ export class Member {
   #refusePartitioner(address: string, theirs: string): void {
     if (this.#keeper.history !== undefined) return;
     this.#fail(otherPartitioner(this.#options.partitioner, theirs, address));
+  }
+
+  /** Its data belong to another ring than the one that it was told to join. */
+  #refuseCluster(address: string, theirs: string): void {
+    if (this.#isJoined) return;
+    this.#fail(otherCluster(this.#keeper.head?.clusterId ?? "", theirs, address));
   }
 
   #takeOver(payload: unknown, from: string): void {
@@ -410,7 +426,8 @@ export class Member {
       this.#deps.logger.warn("member.own-seed", { address });
     }
     const addresses = { address, ...this.#frontEnds };
-    this.#keeper.want(() => ({ kind: "addresses", id, addresses }));
+    this.#addressWish = () => ({ kind: "addresses", id, addresses });
+    this.#keeper.want(this.#addressWish);
     this.#checkJoined();
   }
 
@@ -435,7 +452,7 @@ export class Member {
   /**
    * The start is over when gossip runs, this member is in the layout that is read from, as it is
    * configured, and the live members agree on the newest layout, which this one has taken over: it
-   * may have been removed from the ring meanwhile.
+   * may have been removed from the ring meanwhile, or given another place in it.
    */
   #checkJoined(): void {
     const { history } = this.#keeper;
@@ -448,14 +465,7 @@ export class Member {
     if (dissenters(history, gossip.members()).length > 0) return;
     if (isBehind(history, gossip.members())) return;
     const present = headOf(history).members.find(({ id }) => id === entry.id) ?? entry;
-    const { dc, rack, weight } = this.#options;
-    if (present.dc !== dc || present.rack !== rack || present.weight !== weight) {
-      const ring = `dc ${present.dc}, rack ${present.rack}, weight ${present.weight}`;
-      const own = `dc ${dc}, rack ${rack}, weight ${weight}`;
-      const reason = `in the ring this member has ${ring}, in its configuration ${own}`;
-      this.#fail(new Error(`${reason}; change the ring first: dynaring plan --help`));
-      return;
-    }
+    if (!this.#placeCheck.passes(present, this.#options)) return;
     this.#isJoined = true;
     gossip.input({ kind: "set-state", name: "TOKENS", value: entry.tokens.join(",") });
     gossip.input({ kind: "set-state", name: "STATUS", value: "NORMAL" });

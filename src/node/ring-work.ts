@@ -118,11 +118,15 @@ export class RingWork {
   netstats(mode: NetstatsView["mode"]): NetstatsView {
     const { keeper } = this.#deps;
     const head = keeper.head;
-    const outgoing = this.#outgoing.recent().map(({ keyspaceId, ...stream }): StreamView => ({
-      ...stream,
-      direction: "out",
-      keyspace: keyspaceName(head, keyspaceId),
-    }));
+    const outgoing = this.#outgoing
+      .recent()
+      .map(({ peer, keyspaceId, bytes, cells }): StreamView => ({
+        peer,
+        direction: "out",
+        keyspace: keyspaceName(head, keyspaceId),
+        bytes,
+        cells,
+      }));
     const syncs = [this.#sync.state, ...[...this.#rebuilds.keys()].map(({ sync }) => sync.state())];
     const incoming = syncs
       .flatMap((state) => state?.traffic ?? [])

@@ -157,6 +157,17 @@ describe("a member with a data directory", () => {
     expect(again.admin.topology().staged).toMatchObject([{ kind: "num-tokens", numTokens: 4 }]);
   });
 
+  test("of another ring of the same name is refused", async () => {
+    const dataDirectory = mkdtempSync(join(tmpdir(), "dynaring-topology-"));
+    directories.push(dataDirectory);
+    await ring(1, { dataDirectory });
+    await nodes[0]!.stop();
+    nodes.length = 0;
+    await ring(1);
+    const stray = make({ dataDirectory });
+    await expect(stray.start()).rejects.toThrow(/belongs to the ring .* founded separately/);
+  });
+
   test("that was removed is refused for ever", async () => {
     const dataDirectory = mkdtempSync(join(tmpdir(), "dynaring-topology-"));
     directories.push(dataDirectory);

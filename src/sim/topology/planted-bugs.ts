@@ -19,7 +19,6 @@ export type PlantedTopologyBug =
   | "stale-plan"
   | "early-cleanup"
   | "hollow-sync"
-  | "memory-sync"
   | "forgotten-removal"
   | "removed-serves"
   | "orphans"
@@ -149,11 +148,6 @@ export const PLANTED_TOPOLOGY_BUGS: Readonly<Record<PlantedTopologyBug, Plant>> 
         if (head === undefined || layouts.length === 1) return;
         if (keeper.facts.synced?.hash !== head.version.hash) keeper.markSynced(head);
       }),
-  },
-  /** A sync is reported as done when what it brought is in memory. */
-  "memory-sync": {
-    breaks: ["I1", "I20", "I11"],
-    engine: (engine) => delegating(engine, { sync: () => Promise.resolve() }),
   },
   /** A plan leaves out who was removed before. */
   "forgotten-removal": {

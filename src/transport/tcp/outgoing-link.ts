@@ -11,7 +11,7 @@ import {
   decodeWelcome,
   encodeHandshake,
 } from "../../codec/handshake.ts";
-import type { Clock, Rng, Timer } from "../../model/deps.ts";
+import type { Clock, Logger, Rng, Timer } from "../../model/deps.ts";
 import { randomFraction } from "../../util/random.ts";
 import { parseAddress } from "../../util/address.ts";
 import type { Link } from "../transport.ts";
@@ -24,6 +24,7 @@ const READ_BUFFER_BYTES = 256 * 1024;
 
 export interface OutgoingLinkDeps {
   readonly clock: Clock;
+  readonly logger: Logger;
   readonly rng: Rng;
   readonly limits: ConnectionLimits;
   readonly self: () => { clusterName: string; memberId: string; address: string };
@@ -44,6 +45,7 @@ export class OutgoingLink implements Link {
   #retryMs = RETRY_MIN_MS;
   #timer: Timer | undefined;
   #closed = false;
+  #lastRefusal = "";
 
   constructor(address: string, expects: string | undefined, deps: OutgoingLinkDeps) {
     this.address = address;
@@ -109,7 +111,9 @@ export class OutgoingLink implements Link {
     if (this.#isUp) return this.#deps.onFrame(this, bytes, start, end);
     const type = bytes[start + 4];
     if (type === FrameType.refusal) {
-      throw new FrameError(`refused: ${decodeRefusal(bodyOf(bytes, start, end)).reason}`);
+      const { reason } = decodeRefusal(bodyOf(bytes, start, end));
+      this.#tellOnce(reason);
+      throw new FrameError(`refused: ${reason}`);
     }
     if (type !== FrameType.welcome) throw new FrameError(`frame ${type} before the welcome`);
     this.#memberId = decodeWelcome(bodyOf(bytes, start, end)).memberId;
@@ -118,6 +122,13 @@ export class OutgoingLink implements Link {
     this.#isUp = true;
     this.#deps.onUp(this);
   };
+
+  /** It is tried again for ever, and refused as often. */
+  #tellOnce(reason: string): void {
+    if (reason === this.#lastRefusal) return;
+    this.#lastRefusal = reason;
+    this.#deps.logger.warn("transport.refused-by-peer", { address: this.address, reason });
+  }
 
   #closedBecause(reason: string): void {
     this.#timer?.cancel();

@@ -16,3 +16,11 @@ export function otherPartitioner(configured: string, theirs: string, address: st
       "all members of a ring need the same one",
   );
 }
+
+/** Why a member with data of one ring cannot be in another one of the same name. */
+export function otherCluster(ours: string, theirs: string, address: string): Error {
+  return new Error(
+    `the data directory belongs to the ring ${ours}, and the member at ${address} to the ring ${theirs}, which has ` +
+      "the same name and was founded separately; give other seeds, or an empty data directory",
+  );
+}
