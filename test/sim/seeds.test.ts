@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { report } from "../../src/sim/report.ts";
 import { simulateSeed } from "../../src/sim/simulate.ts";
 
-const SEEDS = 220;
+const SEEDS = 120;
 const PER_TEST = 20;
 
 describe("the ring keeps its promises", () => {
