@@ -78,6 +78,7 @@ export interface RangeOptions {
 
 /** An entry of a range. Its bytes belong to the caller. */
 export interface RangeResult {
+  /** As it was put. */
   readonly key: Uint8Array;
   /** Undefined if values were not asked for. */
   readonly value: Uint8Array | undefined;
