@@ -1,4 +1,5 @@
 /** What is staged at this member, and its commits for as long as another one may win against them. */
+import { KvError } from "../model/kv-error.ts";
 import type { LayoutVersion } from "../model/layout-version.ts";
 import type { StagedChange } from "../model/topology-api.ts";
 import type { Disk } from "../storage/disk.ts";
@@ -64,10 +65,18 @@ export class StagedDocument {
     return this.#become({ staged: this.staged, commits });
   }
 
-  #become(content: Content): Promise<void> {
+  /** Throws KvError, with all as before, if it cannot be written. */
+  async #become(content: Content): Promise<void> {
+    const before = this.#content;
     this.#content = content;
     const save = (): Promise<void> => saveDocument(this.#disk, DOCUMENT, content);
     this.#saved = this.#saved.then(save, save);
-    return this.#saved;
+    try {
+      await this.#saved;
+    } catch (error) {
+      if (this.#content === content) this.#content = before;
+      const reason = `${DOCUMENT} cannot be written: ${(error as Error).message}`;
+      throw new KvError({ code: "NOT_READY", reason });
+    }
   }
 }
