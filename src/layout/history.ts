@@ -33,8 +33,6 @@ import { must } from "../util/assert.ts";
 import type { Layout, LayoutMember } from "./layout.ts";
 import { type SyncDuty, syncDuties } from "./transition.ts";
 
-const MEMO_MAX = 16;
-
 export interface LayoutHistory {
   /** The active layouts: the floor first, the head last. */
   readonly layouts: readonly Layout[];
@@ -64,19 +62,26 @@ export interface Knowledge {
   readonly duties: DutiesOf;
 }
 
-/** Remembers the last few answers of syncDuties: they are asked for with every bit of news. */
+/** Remembers the answers of syncDuties: they are asked for with every bit of news. */
 export class DutyMemo {
-  readonly #answers = new Map<string, readonly SyncDuty[]>();
+  readonly #answers = new Map<string, { target: string; duties: readonly SyncDuty[] }>();
 
   readonly duties: DutiesOf = (base, target) => {
     const key = `${base.version.hash} ${target.version.hash}`;
-    const known = this.#answers.get(key) ?? syncDuties(base, target);
-    this.#answers.delete(key);
-    this.#answers.set(key, known);
-    const [oldest] = this.#answers.keys();
-    if (this.#answers.size > MEMO_MAX && oldest !== undefined) this.#answers.delete(oldest);
-    return known;
+    const known = this.#answers.get(key);
+    if (known !== undefined) return known.duties;
+    const duties = syncDuties(base, target);
+    this.#answers.set(key, { target: target.version.hash, duties });
+    return duties;
   };
+
+  /** Forgets what is for layouts that are not active any more. */
+  keep({ layouts }: LayoutHistory): void {
+    const active = new Set(layouts.map(({ version }) => version.hash));
+    for (const [key, { target }] of this.#answers) {
+      if (!active.has(target)) this.#answers.delete(key);
+    }
+  }
 }
 
 export function historyOf(layout: Layout): LayoutHistory {

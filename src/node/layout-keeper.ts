@@ -227,6 +227,7 @@ export class LayoutKeeper {
     const present = this.#next;
     if (present?.history === history && present.synced === wanted.synced) return;
     this.#next = { history, synced: wanted.synced };
+    this.#memo.keep(history);
     this.#save();
   }
 
