@@ -122,12 +122,6 @@ export class NaiveEngine implements StorageEngine {
     sink.stored();
   }
 
-  measure(keyspaceId: number, span: TokenSpan): SpanMeasure {
-    const held = this.#within(keyspaceId, span);
-    const sizes = held.map(({ head, write }) => write.key.length + head.valueBytes);
-    return { cells: held.length, bytes: sizes.reduce((sum, each) => sum + each, 0) };
-  }
-
   scan(keyspaceId: number, span: TokenSpan): RangeScan {
     const rows = this.#within(keyspaceId, span);
     let at = 0;
@@ -137,6 +131,12 @@ export class NaiveEngine implements StorageEngine {
         at += page.length;
         for (const { head, write } of page) visit({ ...head, ...write, value: undefined });
         return page.length;
+      },
+      measure(limit: number): SpanMeasure {
+        const page = rows.slice(at, at + limit);
+        at += page.length;
+        const sizes = page.map(({ head, write }) => write.key.length + head.valueBytes);
+        return { cells: page.length, bytes: sizes.reduce((sum, each) => sum + each, 0) };
       },
       close() {},
     };

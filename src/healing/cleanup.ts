@@ -7,6 +7,7 @@
  */
 import type { Clock, Logger } from "../model/deps.ts";
 import type { StorageEngine, TokenSpan } from "../storage/engine.ts";
+import { measureSpan } from "../storage/measure.ts";
 import type { TaskHandle } from "./tasks.ts";
 
 /** Spans of one keyspace. */
@@ -22,7 +23,7 @@ export interface CleanupResult {
 }
 
 export interface CleanupDeps {
-  readonly engine: Pick<StorageEngine, "drop" | "measure">;
+  readonly engine: Pick<StorageEngine, "drop" | "scan">;
   readonly clock: Pick<Clock, "defer">;
   readonly logger: Logger;
   /** False once the spans may be this member's again, the task is cancelled, or the member stops. */
@@ -47,11 +48,11 @@ export async function cleanUp(
   try {
     for (const [index, { keyspaceId, span }] of all.entries()) {
       await new Promise<void>((resolve) => deps.clock.defer(resolve));
+      const { cells, bytes } = await measureSpan(deps, keyspaceId, span);
       if (!deps.isWanted()) {
         task.cancelled();
         return dropped;
       }
-      const { cells, bytes } = deps.engine.measure(keyspaceId, span);
       if (cells > 0) await drop(deps.engine, keyspaceId, span);
       dropped.cells += cells;
       dropped.bytes += bytes;

@@ -158,6 +158,12 @@ export class NaiveEngine implements StorageEngine {
         for (const row of page) visit({ ...row, value: options.values ? row.value : undefined });
         return page.length;
       },
+      measure: (limit: number): SpanMeasure => {
+        const page = rows.slice(at, at + limit);
+        at += page.length;
+        const bytes = page.reduce((sum, { key, valueBytes }) => sum + key.length + valueBytes, 0);
+        return { cells: page.length, bytes };
+      },
       close() {},
     };
   }
@@ -166,12 +172,6 @@ export class NaiveEngine implements StorageEngine {
     if (this.putError !== undefined) return sink.putFailed(this.putError);
     for (const { key } of this.rows(keyspaceId, span)) this.cells.delete(idOf(keyspaceId, key));
     sink.stored();
-  }
-
-  measure(keyspaceId: number, span: TokenSpan): SpanMeasure {
-    const rows = this.rows(keyspaceId, span);
-    const bytes = rows.reduce((sum, { key, valueBytes }) => sum + key.length + valueBytes, 0);
-    return { cells: rows.length, bytes };
   }
 
   sync(): Promise<void> {

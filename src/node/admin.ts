@@ -324,7 +324,7 @@ export class Admin implements AdminApi {
 
   #densities(): ReturnType<typeof densitiesOf> {
     const { memberId } = must(this.#running, "a member with layouts runs").identity;
-    return densitiesOf(readLayoutOf(this.#history()), memberId, this.#deps.engine);
+    return densitiesOf(readLayoutOf(this.#history()), memberId, this.#deps);
   }
 
   /** Resolves when what is wanted is in use here, and all live members have the newest layout. */

@@ -12,6 +12,7 @@ import type { Layout } from "../layout/layout.ts";
 import type { Clock, Logger, Timer } from "../model/deps.ts";
 import { KvError } from "../model/kv-error.ts";
 import type { StorageEngine } from "../storage/engine.ts";
+import { isEmptySpan } from "../storage/measure.ts";
 import { foreignSpans } from "./held-data.ts";
 import type { LayoutKeeper } from "./layout-keeper.ts";
 
@@ -93,7 +94,7 @@ export class CleanupWork {
     const foreign = foreignSpans(layout, this.#memberId)
       .map(({ keyspaceId, spans }) => ({
         keyspaceId,
-        spans: spans.filter((span) => engine.measure(keyspaceId, span).cells > 0),
+        spans: spans.filter((span) => !isEmptySpan(engine, keyspaceId, span)),
       }))
       .filter(({ spans }) => spans.length > 0);
     const total = foreign.reduce((sum, { spans }) => sum + spans.length, 0);

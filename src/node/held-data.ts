@@ -6,9 +6,10 @@ import type { KeyspaceDensity } from "../layout/plan.ts";
 import { ringMeasure } from "../layout/ring-measure.ts";
 import type { ReplicaRange } from "../placement/replica-table.ts";
 import { tokenFromHalves } from "../ring/token.ts";
-import type { StorageEngine, TokenSpan } from "../storage/engine.ts";
+import type { TokenSpan } from "../storage/engine.ts";
+import { type MeasureDeps, measureSpan } from "../storage/measure.ts";
 
-/** Cells that are looked at to know the density: measuring is one walk, clients wait meanwhile. */
+/** Cells that are looked at to know the density, at least, where there are so many. */
 const SAMPLE_CELLS = 100_000;
 
 const WHOLE_RING: TokenSpan = { startHi: 0, startLo: 0, endHi: 0, endLo: 0 };
@@ -38,18 +39,18 @@ export function foreignSpans(layout: Layout, memberId: string): readonly Keyspac
  * The amount of data in one replica of the whole ring, as this member's own part lets expect: where
  * tokens are hashes all parts of the ring are alike (ring-measure.ts). By keyspace id.
  */
-export function densitiesOf(
+export async function densitiesOf(
   layout: Layout,
   memberId: string,
-  engine: StorageEngine,
-): ReadonlyMap<number, KeyspaceDensity> {
+  deps: MeasureDeps,
+): Promise<ReadonlyMap<number, KeyspaceDensity>> {
   const measure = ringMeasure([layout]);
   const densities = new Map<number, KeyspaceDensity>();
   for (const keyspace of layout.keyspaces) {
     let [bytes, keys, share] = [0, 0, 0];
     for (const span of spansOf(layout, keyspace, (holders) => holders.includes(memberId))) {
       if (keys >= SAMPLE_CELLS) break;
-      const held = engine.measure(keyspace.id, span);
+      const held = await measureSpan(deps, keyspace.id, span);
       bytes += held.bytes;
       keys += held.cells;
       share += measure(

@@ -17,7 +17,7 @@ import {
   readLayoutOf,
 } from "../layout/history.ts";
 import { type Layout, LayoutError } from "../layout/layout.ts";
-import { type KeyspaceDensity, planOf } from "../layout/plan.ts";
+import { type PlanFacts, planOf } from "../layout/plan.ts";
 import { revertedContent } from "../layout/revert.ts";
 import { type StagingFacts, applyStaged } from "../layout/staging.ts";
 import type { Clock, Logger } from "../model/deps.ts";
@@ -52,7 +52,7 @@ export interface TopologyAdminDeps {
   /** Resolves with the next news of gossip, or soon. */
   readonly news: () => Promise<void>;
   /** How much data there is, by keyspace id. */
-  readonly densities: () => ReadonlyMap<number, KeyspaceDensity>;
+  readonly densities: () => Promise<PlanFacts["densities"]>;
 }
 
 export class TopologyAdmin {
@@ -98,10 +98,13 @@ export class TopologyAdmin {
     return this.#document.save([]);
   }
 
-  plan(): PlanView {
+  async plan(): Promise<PlanView> {
+    if (this.#document.staged.length === 0) throw new KvError({ code: "NOTHING_STAGED" });
+    const densities = await this.#deps.densities();
+    // What was staged, or the ring, may be another one by now: the rest is of one moment.
     const { staged } = this.#document;
     if (staged.length === 0) throw new KvError({ code: "NOTHING_STAGED" });
-    return this.#view(this.#preview(staged), staged);
+    return this.#view(this.#preview(staged), staged, densities);
   }
 
   async commit(planHash: string): Promise<CommitView> {
@@ -217,7 +220,11 @@ export class TopologyAdmin {
     return new Set(alive.map(({ id }) => id));
   }
 
-  #view(target: Layout, changes: readonly StagedChange[]): PlanView {
+  #view(
+    target: Layout,
+    changes: readonly StagedChange[],
+    densities: PlanFacts["densities"],
+  ): PlanView {
     const history = this.#newest();
     return planOf({
       head: headOf(history),
@@ -226,7 +233,7 @@ export class TopologyAdmin {
       changes,
       facts: {
         aliveIds: this.#aliveIds(),
-        densities: this.#deps.densities(),
+        densities,
         streamBytesPerSecond: this.#streamBytesPerSecond,
       },
     });

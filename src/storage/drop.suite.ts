@@ -11,6 +11,7 @@ import {
   write,
 } from "./engine.suite.ts";
 import type { StorageEngine, TokenSpan } from "./engine.ts";
+import { measureNow } from "./measure.ts";
 
 const TOKENS = [-0x8000_0000, -7, 0, 3, 0x7fff_ffff].flatMap((hi) =>
   [0, 5, 0xffff_ffff].map((lo) => [hi, lo] as const),
@@ -232,7 +233,7 @@ export function runDropSuite(name: string, makeFixture: () => EngineFixture): vo
       for (let round = 0; round < 2; round++) {
         expect(found().sort()).toEqual(expected);
         expect(engine.stats().cells).toBe(expected.length);
-        expect(engine.measure(1, WHOLE_RING).cells).toBe(expected.length);
+        expect(measureNow(engine, 1, WHOLE_RING).cells).toBe(expected.length);
         engine = await reopen();
       }
     });
@@ -270,18 +271,18 @@ export function runDropSuite(name: string, makeFixture: () => EngineFixture): vo
       await fixture!.run(put(engine, { ...cellAt(6), value: bytesOf("longer"), timestamp: 2 }));
       for (let round = 0; round < 2; round++) {
         // Keys of three bytes; values of one byte up to number nine, two bytes from ten on.
-        expect(engine.measure(1, spanOf(0, 4))).toEqual({ cells: 4, bytes: 16 });
-        expect(engine.measure(1, spanOf(5, 7))).toEqual({ cells: 3, bytes: 9 + 4 + 2 });
-        expect(engine.measure(1, spanOf(12, 1))).toEqual({ cells: 4, bytes: 5 + 5 + 4 + 4 });
-        expect(engine.measure(1, WHOLE_RING)).toEqual({
+        expect(measureNow(engine, 1, spanOf(0, 4))).toEqual({ cells: 4, bytes: 16 });
+        expect(measureNow(engine, 1, spanOf(5, 7))).toEqual({ cells: 3, bytes: 9 + 4 + 2 });
+        expect(measureNow(engine, 1, spanOf(12, 1))).toEqual({ cells: 4, bytes: 5 + 5 + 4 + 4 });
+        expect(measureNow(engine, 1, WHOLE_RING)).toEqual({
           cells: 16,
           bytes: engine.stats().liveBytes - 8,
         });
-        expect(engine.measure(3, WHOLE_RING)).toEqual({ cells: 0, bytes: 0 });
+        expect(measureNow(engine, 3, WHOLE_RING)).toEqual({ cells: 0, bytes: 0 });
         engine = await reopen();
       }
       await fixture!.run(drop(engine, spanOf(5, 7)));
-      expect(engine.measure(1, spanOf(5, 7))).toEqual({ cells: 0, bytes: 0 });
+      expect(measureNow(engine, 1, spanOf(5, 7))).toEqual({ cells: 0, bytes: 0 });
     });
   });
 }

@@ -67,6 +67,11 @@ export interface RangeScan {
    * end. `visit` must not call the engine.
    */
   next(limit: number, visit: (cell: ScannedCell) => void): number;
+  /**
+   * Counts up to `limit` cells instead of showing them; fewer when it comes to its end. Reads no
+   * values where the engine can do without.
+   */
+  measure(limit: number): SpanMeasure;
   close(): void;
 }
 
@@ -147,11 +152,6 @@ export interface StorageEngine {
    * `stats` counts the cells down until then.
    */
   drop(keyspaceId: number, span: TokenSpan, sink: PutSink): void;
-  /**
-   * Counts what the span holds, without reading values where the engine can. Takes time in proportion
-   * to the cells in it.
-   */
-  measure(keyspaceId: number, span: TokenSpan): SpanMeasure;
   /** Resolves when everything put before is on stable storage. */
   sync(): Promise<void>;
   stats(): EngineStats;

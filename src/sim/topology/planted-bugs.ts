@@ -10,6 +10,7 @@ import type { Layout } from "../../layout/layout.ts";
 import { type LayoutVersion, nextVersion } from "../../model/layout-version.ts";
 import { foreignSpans } from "../../node/held-data.ts";
 import type { Member } from "../../node/member.ts";
+import { isEmptySpan } from "../../storage/measure.ts";
 import { type Plant, delegating } from "../planted-bugs.ts";
 
 export type PlantedTopologyBug =
@@ -132,7 +133,7 @@ export const PLANTED_TOPOLOGY_BUGS: Readonly<Record<PlantedTopologyBug, Plant>> 
         if (history.layouts.length === 1) return;
         for (const { keyspaceId, spans } of foreignSpans(headOf(history), selfId)) {
           for (const span of spans) {
-            if (member.engine.measure(keyspaceId, span).cells === 0) continue;
+            if (isEmptySpan(member.engine, keyspaceId, span)) continue;
             member.engine.drop(keyspaceId, span, { stored: () => {}, putFailed: () => {} });
           }
         }

@@ -9,6 +9,7 @@
  */
 import { headOf } from "../../layout/history.ts";
 import { foreignSpans } from "../../node/held-data.ts";
+import { measureNow } from "../../storage/measure.ts";
 import { must } from "../../util/assert.ts";
 import { SeededRng, randomChoice } from "../../util/random.ts";
 import { checkAll } from "../checkers/all.ts";
@@ -286,7 +287,7 @@ class TopologySimulation {
       if (process?.isReady !== true || history === undefined) continue;
       const foreign = foreignSpans(headOf(history), this.#watch.idOf(index) ?? "");
       for (const { keyspaceId, spans } of foreign) {
-        const cells = spans.map((span) => process.engine.measure(keyspaceId, span).cells);
+        const cells = spans.map((span) => measureNow(process.engine, keyspaceId, span).cells);
         const total = cells.reduce((sum, count) => sum + count, 0);
         if (total > 0) return `machine ${index} keeps ${total} cells that it does not own`;
       }

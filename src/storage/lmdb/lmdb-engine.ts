@@ -24,7 +24,6 @@ import {
   type RangeScan,
   type ScanOptions,
   type RecoveryReport,
-  type SpanMeasure,
   type StorageEngine,
   type StoredCell,
   type TokenSpan,
@@ -35,7 +34,6 @@ import {
   COLLISIONS_MAX,
   type CellAddress,
   asBuffer,
-  decodeAddress,
   decodeHead,
   decodeValue,
   encodeKey,
@@ -44,7 +42,13 @@ import {
   isValueOf,
 } from "./lmdb-format.ts";
 import { LmdbDrop } from "./lmdb-drop.ts";
-import { LmdbScan, type StoredEntry, type UncommittedEntry, stretchesOf } from "./lmdb-scan.ts";
+import {
+  LmdbScan,
+  cellBytes,
+  type StoredEntry,
+  type UncommittedEntry,
+  stretchesOf,
+} from "./lmdb-scan.ts";
 import { TurnCommit } from "./turn-commit.ts";
 
 export interface LmdbEngineDeps {
@@ -74,7 +78,6 @@ const DEFAULTS = {
 };
 
 const DATA_FILE = "data.mdb";
-const ENTRIES_MEASURED_AT_ONCE = 1000;
 const COUNTS_KEY = Buffer.from("counts");
 /** What the package has and its types lack. */
 type Root = RootDatabase<Buffer, Buffer> & {
@@ -220,18 +223,6 @@ export class LmdbEngine implements StorageEngine {
     );
     this.#drops = [...this.#drops, drop];
     drop.start();
-  }
-
-  measure(keyspaceId: number, span: TokenSpan): SpanMeasure {
-    const scan = this.#scan(keyspaceId, span, { values: false });
-    let [cells, bytes] = [0, 0];
-    const count = (entry: StoredEntry): void => {
-      cells++;
-      bytes += cellBytes(entry);
-    };
-    while (scan.nextEntries(ENTRIES_MEASURED_AT_ONCE, count) > 0);
-    scan.close();
-    return { cells, bytes };
   }
 
   async sync(): Promise<void> {
@@ -398,9 +389,4 @@ export class LmdbEngine implements StorageEngine {
   #cellsDatabase(): Database<Buffer, Buffer> {
     return must(this.#cells, "the store is open");
   }
-}
-
-/** Bytes of key and value. */
-function cellBytes({ key, value }: StoredEntry): number {
-  return decodeAddress(key, value).key.length + decodeHead(value).valueBytes;
 }

@@ -4,7 +4,14 @@
  * merged in by key; where both have an entry, the uncommitted one is the newer.
  */
 import type { Database } from "lmdb";
-import type { RangeScan, ScanOptions, ScannedCell, StoredCell, TokenSpan } from "../engine.ts";
+import type {
+  RangeScan,
+  ScanOptions,
+  ScannedCell,
+  SpanMeasure,
+  StoredCell,
+  TokenSpan,
+} from "../engine.ts";
 import {
   asBuffer,
   decodeAddress,
@@ -13,6 +20,9 @@ import {
   encodeToken,
   isLongKey,
 } from "./lmdb-format.ts";
+
+/** The entries of one query are in memory together. */
+const ENTRIES_READ_AT_ONCE = 1000;
 
 /** One entry of the database. */
 export interface StoredEntry {
@@ -24,6 +34,11 @@ export interface StoredEntry {
 export interface UncommittedEntry {
   readonly key: Buffer;
   readonly value: Buffer | undefined;
+}
+
+/** Bytes of key and value. */
+export function cellBytes({ key, value }: StoredEntry): number {
+  return decodeAddress(key, value).key.length + decodeHead(value).valueBytes;
 }
 
 /** LMDB keys from `start` up to `end`, which is excluded. */
@@ -87,6 +102,19 @@ export class LmdbScan implements RangeScan {
       if (this.#options.values) visit({ ...this.#deps.check(entry.value), tokenHi, tokenLo, key });
       else visit({ ...decodeHead(entry.value), tokenHi, tokenLo, key, value: undefined });
     });
+  }
+
+  measure(limit: number): SpanMeasure {
+    let [cells, bytes] = [0, 0];
+    const count = (entry: StoredEntry): void => {
+      cells++;
+      bytes += cellBytes(entry);
+    };
+    let visited = 1;
+    while (cells < limit && visited > 0) {
+      visited = this.nextEntries(Math.min(limit - cells, ENTRIES_READ_AT_ONCE), count);
+    }
+    return { cells, bytes };
   }
 
   /** As `next`, with the entries as they are stored. */

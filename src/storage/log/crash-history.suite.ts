@@ -29,6 +29,7 @@ import {
 } from "./crash-model.suite.ts";
 import { LogEngine } from "./log-engine.ts";
 import type { LogEngineOptions } from "./options.ts";
+import { measureNow } from "../measure.ts";
 
 interface OpenScan {
   readonly scan: RangeScan;
@@ -242,7 +243,7 @@ class CrashHistory {
     const bytes = held
       .map(({ key, current }) => key.length + (current?.value?.length ?? 0))
       .reduce((sum, each) => sum + each, 0);
-    const found = this.#engine.measure(keyspaceId, span);
+    const found = measureNow(this.#engine, keyspaceId, span);
     if (found.cells !== held.length || found.bytes !== bytes) {
       throw new Error(
         `measured ${JSON.stringify(found)}, not ${held.length} cells, ${bytes} bytes`,

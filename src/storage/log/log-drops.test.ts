@@ -11,6 +11,7 @@ import { LogEngine } from "./log-engine.ts";
 import type { LogEngineOptions } from "./options.ts";
 import { segmentName } from "./segment.ts";
 import { SNAPSHOT_NAME } from "./snapshot-format.ts";
+import { measureNow } from "../measure.ts";
 
 const SMALL: Partial<LogEngineOptions> = {
   arenaChunkBytes: 16 * 1024,
@@ -98,11 +99,11 @@ describe("dropping", () => {
       stored: () => {},
       putFailed: () => {},
     });
-    expect(engine.measure(1, { ...NEAR_ZERO, startHi: 0, startLo: 0 })).toEqual({
+    expect(measureNow(engine, 1, { ...NEAR_ZERO, startHi: 0, startLo: 0 })).toEqual({
       cells: 0,
       bytes: 0,
     });
-    expect(engine.measure(1, WHOLE_RING)).toEqual({ cells: 1, bytes: 8 });
+    expect(measureNow(engine, 1, WHOLE_RING)).toEqual({ cells: 1, bytes: 8 });
     expect(before.next(100, () => {})).toBe(40);
     expect(between.next(100, () => {})).toBe(0);
     before.close();

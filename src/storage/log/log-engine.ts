@@ -24,7 +24,6 @@ import {
   type RangeScan,
   type RecoveryReport,
   type ScanOptions,
-  type SpanMeasure,
   type StorageEngine,
   type StoredCell,
   type TokenSpan,
@@ -34,7 +33,7 @@ import type { Cells } from "./cells.ts";
 import { DropSweeper } from "./drop-sweeper.ts";
 import { DropWriter } from "./drop-writer.ts";
 import { GroupCommit } from "./group-commit.ts";
-import { LogScan, walkSpan } from "./log-scan.ts";
+import { LogScan } from "./log-scan.ts";
 import { type LogDeps, LogState } from "./log-state.ts";
 import { Merger } from "./merger.ts";
 import { SnapshotWriter } from "./snapshot-writer.ts";
@@ -154,18 +153,6 @@ export class LogEngine implements StorageEngine {
     this.#drops.noteDrop();
     const birth = this.#state.scans.advance();
     this.#sweeper.start(cells, { span, before, birth }, () => this.#drops.acknowledge(sink));
-  }
-
-  measure(keyspaceId: number, span: TokenSpan): SpanMeasure {
-    const cells = this.#state.cells(keyspaceId);
-    let [count, bytes] = [0, 0];
-    if (cells !== undefined) {
-      walkSpan(cells, span, (slot) => {
-        count++;
-        bytes += cells.cellBytes(slot);
-      });
-    }
-    return { cells: count, bytes };
   }
 
   async sync(): Promise<void> {

@@ -5,7 +5,7 @@
  * anew, so the index may change in the meantime in any way. What was inserted
  * afterwards is passed over, what was overwritten is taken from the kept states (cells.ts).
  */
-import type { RangeScan, ScanOptions, ScannedCell, TokenSpan } from "../engine.ts";
+import type { RangeScan, ScanOptions, ScannedCell, SpanMeasure, TokenSpan } from "../engine.ts";
 import type { Cells } from "./cells.ts";
 import { TOKEN_HI, TOKEN_LO } from "./slots.ts";
 
@@ -65,6 +65,13 @@ export class LogScan implements RangeScan {
       const value = this.#options.values ? readValue(cells, slot) : undefined;
       visit(cells.scannedCell(slot, value));
     });
+  }
+
+  measure(limit: number): SpanMeasure {
+    const { cells } = this.#deps;
+    let bytes = 0;
+    const count = this.nextStates(limit, (slot) => (bytes += cells.cellBytes(slot)));
+    return { cells: count, bytes };
   }
 
   /** As `next`, with the slots of the states; `visit` may throw, and the scan goes on behind. */
@@ -139,13 +146,6 @@ export class LogScan implements RangeScan {
     this.#lo = 0;
     this.#lastSlot = 0;
   }
-}
-
-/** Calls `visit` with the slot of every cell in the span; it may change the cells but add none. */
-export function walkSpan(cells: Cells, span: TokenSpan, visit: (slot: number) => void): void {
-  const deps = { cells, readValue: () => undefined, onClose: () => {} };
-  const everything = { span, values: false, sequence: Number.POSITIVE_INFINITY };
-  new LogScan(deps, everything).nextStates(Number.POSITIVE_INFINITY, visit);
 }
 
 /** The high half of a token such that unsigned order is token order. */
