@@ -108,13 +108,24 @@ describe("asking one member", () => {
     });
   });
 
-  it("a malformed request ends the link", () => {
+  it("a malformed request is refused, and the link stays", async () => {
     const cluster = echoing();
     cluster.serveStream = () => {
       throw new FrameError("malformed stream request");
     };
-    void ask(cluster, 1);
-    expect(() => cluster.settle()).toThrow(FrameError);
+    const answer = ask(cluster, 1);
+    cluster.settle();
+    expect(await answer).toMatchObject({
+      code: "REFUSED",
+      message: "refuses: malformed stream request",
+    });
+  });
+
+  it("of many requests at once each is answered", async () => {
+    const cluster = echoing();
+    const answers = Array.from({ length: 20 }, () => ask(cluster, 1));
+    cluster.settle();
+    expect(await Promise.all(answers)).toHaveLength(20);
   });
 });
 

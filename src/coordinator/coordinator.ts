@@ -70,7 +70,7 @@ export interface CoordinatorDeps {
   readonly onLayoutMismatch: (link: Link) => void;
   /**
    * Answers a stream request: the body of the answer for the body of the request, whose layout has
-   * been checked. What it throws is the text of a refusal, except for FrameError.
+   * been checked. What it throws is the text of a refusal.
    */
   readonly serveStream?: ServeStream | undefined;
 }
@@ -363,6 +363,7 @@ export class Coordinator implements KvApi {
     // What waited to be made again under another layout finds nobody any more, and is answered so.
     this.#context.layoutRetries.expireAll();
     this.#context.deadlines.stop();
+    this.#replica.stop();
   }
 
   #read(request: ReadRequest, sink: ReadSink): void {

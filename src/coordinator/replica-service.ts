@@ -55,6 +55,16 @@ class RemoteAcknowledgement implements PutSink {
 /** Answers a request for a chunk; a thrown error refuses it. `from` is the address of who asks. */
 export type ServeStream = (keyspaceId: number, body: Buffer, from: string) => Buffer;
 
+/** A request for a chunk that waits for its turn. */
+interface QueuedStream {
+  readonly link: Link;
+  readonly header: FrameHeader;
+  readonly frame: Buffer;
+}
+
+/** Requests for chunks that wait for their turn; each receiver has a few under way. */
+const STREAMS_WAITING_MAX = 1000;
+
 export interface ReplicaServiceDeps {
   readonly onLayoutMismatch: (link: Link) => void;
   readonly serveStream?: ServeStream | undefined;
@@ -65,10 +75,16 @@ export class ReplicaService {
   readonly #deps: ReplicaServiceDeps;
   readonly #write = {} as Writable<WriteFrame>;
   readonly #read = {} as Writable<ReadFrame>;
+  #streams: QueuedStream[] = [];
 
   constructor(context: CoordinatorContext, deps: ReplicaServiceDeps) {
     this.#context = context;
     this.#deps = deps;
+  }
+
+  /** Serves no chunk any more. */
+  stop(): void {
+    this.#streams = [];
   }
 
   /** Takes a request frame. Throws FrameError if it is malformed. */
@@ -88,7 +104,7 @@ export class ReplicaService {
     else if (header.type === FrameType.read) this.#serveRead(link, header, bytes, span);
     else if (header.type === FrameType.scan) {
       this.#serveScan(link, header, bodyOf(bytes, span.start, span.end));
-    } else this.#serveStream(link, header, bodyOf(bytes, span.start, span.end));
+    } else this.#queueStream(link, header, bytes.subarray(span.start, span.end));
   }
 
   /** A write goes back as it came, because its coordinator has not kept it. */
@@ -150,16 +166,34 @@ export class ReplicaService {
     encodeOpaque(space, { type, flags: 0, keyspaceId, requestId }, packed);
   }
 
-  #serveStream(link: Link, { requestId, keyspaceId }: FrameHeader, body: Buffer): void {
+  /** Chunks are large. One in a turn of the event loop: clients' requests go in between. */
+  #queueStream(link: Link, header: FrameHeader, frame: Buffer): void {
+    if (this.#streams.length >= STREAMS_WAITING_MAX) {
+      return refuse(link, header.requestId, FailureReason.stream, "too many ask it for chunks");
+    }
+    this.#streams.push({ link, header, frame: Buffer.from(frame) });
+    if (this.#streams.length === 1) this.#context.defer(this.#serveNextStream);
+  }
+
+  readonly #serveNextStream = (): void => {
+    const next = this.#streams.shift();
+    if (next === undefined) return;
+    if (this.#streams.length > 0) this.#context.defer(this.#serveNextStream);
+    const { link, header, frame } = next;
+    if (isSameLayout(frame, 0, this.#context.layout)) this.#serveStream(link, header, frame);
+    else this.#refuseLayout(link, header, frame);
+  };
+
+  #serveStream(link: Link, { requestId, keyspaceId }: FrameHeader, frame: Buffer): void {
     const { serveStream } = this.#deps;
     if (serveStream === undefined) {
       return refuse(link, requestId, FailureReason.stream, "it serves no streams");
     }
     let answer: Buffer;
     try {
-      answer = serveStream(keyspaceId, body, link.address);
+      answer = serveStream(keyspaceId, bodyOf(frame, 0, frame.length), link.address);
     } catch (error) {
-      if (error instanceof InvariantError || error instanceof FrameError) throw error;
+      if (error instanceof InvariantError) throw error;
       return refuse(link, requestId, FailureReason.stream, textOf(error));
     }
     const space = link.reserve(FRAME_HEADER_BYTES + answer.length);

@@ -119,8 +119,7 @@ export class ChunkIntake {
 
   async #ask(session: Session, pull: Pull, request: StreamRequest): Promise<StreamChunk> {
     const { ask, throttle } = this.#deps;
-    const waitMs = throttle.waitMs();
-    if (waitMs > 0) await session.sleep(waitMs);
+    await throttle.pass((delayMs) => session.sleep(delayMs));
     session.check();
     const { keyspaceId } = pull.progress.duty;
     const memberId = pull.pass.holder;

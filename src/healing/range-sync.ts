@@ -68,14 +68,15 @@ export interface RangeSyncOptions {
 }
 
 /**
- * A chunk of small cells takes its source about a millisecond (bench/stream.bench.ts), which is what a
- * client's operation waits at most.
+ * A chunk of small cells takes either side a fraction of a millisecond (bench/stream.bench.ts), which
+ * is what a client's operation waits for at most; what clients notice of it all shows
+ * bench/latency-while-moving.ts.
  */
 export const DEFAULT_RANGE_SYNC_OPTIONS: RangeSyncOptions = {
   bytesPerSecond: 16 << 20,
-  cellsPerSecond: 50_000,
-  chunkBytes: 128 << 10,
-  chunkCells: 300,
+  cellsPerSecond: 30_000,
+  chunkBytes: 64 << 10,
+  chunkCells: 128,
   dutiesInFlight: 2,
   checkpointBytes: 32 << 20,
   checkpointMs: 5000,

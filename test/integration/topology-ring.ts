@@ -77,7 +77,7 @@ export class TopologyRing {
   }
 
   /** Waits until every member of the ring reads from that layout or a later one, and from no other. */
-  async settled(counter: number): Promise<void> {
+  async settled(counter: number, lookEveryMs?: number): Promise<void> {
     await until(
       `everybody reads from layout ${counter} alone`,
       async () => {
@@ -88,6 +88,7 @@ export class TopologyRing {
         return true;
       },
       CHANGE_DEADLINE_MS,
+      lookEveryMs,
     );
   }
 
