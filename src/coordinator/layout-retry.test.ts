@@ -150,7 +150,7 @@ describe("a write that a replica refuses because of its layout", () => {
     expectNothingLeft(cluster);
   });
 
-  it("ends at the deadline of its first attempt, failed if nobody can have stored it", () => {
+  it("ends at the deadline of its first attempt", () => {
     const { cluster, coordinator } = ahead();
     const put = cluster.put(3, "k", "v");
     cluster.run(980);
@@ -163,7 +163,8 @@ describe("a write that a replica refuses because of its layout", () => {
       received: 0,
       failures: ["m0:1", "m1:1", "m2:1"].map((replica) => ({ replica, reason })),
     });
-    expect(put.error?.outcome).toBe("failed");
+    // Of two frames to one replica nobody can tell which was refused.
+    expect(put.error?.outcome).toBe("unknown");
     expect(coordinator.counters.writeFailures).toBe(1);
     expectNothingLeft(cluster);
     cluster.run(500);

@@ -64,6 +64,7 @@ export class WriteOperation
   #sentCount = 0;
   /** Of those, the ones that were certainly not stored. */
   #refusedCount = 0;
+  #isSentAgain = false;
   #unansweredCount: number;
   #isPutPending = false;
   #sizeBytes = 0;
@@ -116,8 +117,10 @@ export class WriteOperation
   }
 
   refused(peer: Peer, reason: FailureReasonCode, body: Buffer): void {
-    if (reason !== FailureReason.storage) this.#refusedCount++;
     const position = this.#plan.positionOf(peer);
+    // Networks may bring a frame twice, and then both are refused.
+    const isNews = !this.#tally.isAnswered(position);
+    if (reason !== FailureReason.storage && isNews) this.#refusedCount++;
     if (reason !== FailureReason.layoutMismatch) {
       return this.#failed(position, body.toString("utf8"));
     }
@@ -166,6 +169,7 @@ export class WriteOperation
     returned.positions = [];
     this.#isStarting = true;
     if (this.#layout === this.#context.layout) {
+      this.#isSentAgain = true;
       for (const position of positions) this.#reopen(position);
       for (const position of positions) this.#sendTo(position, write, write.durability);
     } else if (!this.#goOver(write)) return;
@@ -189,6 +193,7 @@ export class WriteOperation
       return false;
     }
     const missing = this.#takeOver(plan, requirement);
+    this.#isSentAgain = true;
     for (const position of missing) {
       if (position !== plan.selfPosition) this.#sendTo(position, write, write.durability);
       else if (!this.#isPutPending) this.#putLocally(write, write.durability);
@@ -315,8 +320,10 @@ export class WriteOperation
     sink?.written(this);
   }
 
+  /** After sending again nobody can tell which of the two was refused. */
   #outcome(): "failed" | "unknown" {
-    return this.#refusedCount === this.#sentCount ? "failed" : "unknown";
+    const isRefused = this.#refusedCount === this.#sentCount && !this.#isSentAgain;
+    return isRefused ? "failed" : "unknown";
   }
 
   #failUnreachable(): void {
