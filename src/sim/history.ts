@@ -89,6 +89,14 @@ export interface Crash {
   readonly at: Instant;
 }
 
+/** A member dropped what it does not own any more, these keys among it. */
+export interface Drop {
+  readonly member: number;
+  readonly at: Instant;
+  /** As `keyspace/key`. */
+  readonly keys: ReadonlySet<string>;
+}
+
 /** One walk over all keys of a keyspace, when nothing was written any more. */
 export interface ScanRecord {
   readonly keyspace: string;
@@ -106,13 +114,13 @@ export interface History {
   /** By name of the keyspace. */
   readonly replication: Readonly<Record<string, ReplicaCount>>;
   /**
-   * Members and replication change while clients work. Then only quorums and ALL are known to meet,
-   * and what a replica held once it may have given away since.
+   * Members and replication change while clients work. Then only quorums and ALL are known to meet.
    */
   readonly isRingChanging?: boolean | undefined;
   readonly operations: readonly Operation[];
   readonly snapshots: readonly Snapshot[];
   readonly crashes: readonly Crash[];
+  readonly drops: readonly Drop[];
   readonly scans: readonly ScanRecord[];
   /** The replicas of each key at the end, by index. */
   readonly replicas: ReadonlyMap<string, readonly number[]>;

@@ -35,7 +35,8 @@ function replicasOf(count: ReplicaCount): string[] {
   );
 }
 
-function isEnough(answered: readonly string[], at: LevelAt, count: ReplicaCount): boolean {
+/** Whether replicas in these datacenters satisfy a level. */
+export function isEnough(answered: readonly string[], at: LevelAt, count: ReplicaCount): boolean {
   const total = replicasOf(count).length;
   const majority = (number: number): number => Math.floor(number / 2) + 1;
   const { level, datacenter } = at;

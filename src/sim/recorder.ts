@@ -5,6 +5,7 @@ import { assert } from "../util/assert.ts";
 import type { EventLog } from "./event-log.ts";
 import type {
   Crash,
+  Drop,
   HeldCell,
   History,
   Instant,
@@ -26,18 +27,18 @@ export interface RecorderDeps {
 
 /** What is fixed before anything happens. */
 export interface RecorderFacts {
-  readonly datacenters: readonly string[];
   readonly replication: Readonly<Record<string, ReplicaCount>>;
   readonly isRingChanging?: boolean | undefined;
 }
 
 export class Recorder implements History {
-  readonly datacenters: readonly string[];
+  readonly datacenters: string[] = [];
   readonly replication: Readonly<Record<string, ReplicaCount>>;
   readonly isRingChanging: boolean;
   readonly operations: Operation[] = [];
   readonly snapshots: Snapshot[] = [];
   readonly crashes: Crash[] = [];
+  readonly drops: Drop[] = [];
   readonly scans: ScanRecord[] = [];
   readonly replicas: Map<string, readonly number[]> = new Map();
   readonly #deps: RecorderDeps;
@@ -45,7 +46,6 @@ export class Recorder implements History {
 
   constructor(deps: RecorderDeps, facts: RecorderFacts) {
     this.#deps = deps;
-    this.datacenters = facts.datacenters;
     this.replication = facts.replication;
     this.isRingChanging = facts.isRingChanging ?? false;
   }
@@ -53,6 +53,11 @@ export class Recorder implements History {
   /** The present moment; no two are equal. */
   instant(): Instant {
     return { step: ++this.#step, atMs: this.#deps.time.nowMs };
+  }
+
+  /** One more machine, in this datacenter. */
+  machine(datacenter: string): void {
+    this.datacenters.push(datacenter);
   }
 
   operation(operation: Operation): void {
@@ -70,6 +75,10 @@ export class Recorder implements History {
 
   crash(member: number, kind: Crash["kind"]): void {
     this.crashes.push({ member, kind, at: this.instant() });
+  }
+
+  drop(member: number, keys: ReadonlySet<string>): void {
+    this.drops.push({ member, keys, at: this.instant() });
   }
 
   /** What a store holds of the given keyspaces (number to name). */

@@ -83,7 +83,6 @@ class Simulation {
     this.#rng = new SeededRng(options.seed ^ 0x5eed);
     const shared = { time: this.#time, log: this.#log };
     this.#recorder = new Recorder(shared, {
-      datacenters: options.machines.map(({ dc }) => dc),
       replication: Object.fromEntries(
         options.keyspaces.map(({ name, replication }) => [name, replication]),
       ),

@@ -78,6 +78,7 @@ export class SimulatedCluster {
     const index = this.#everyMachine.length;
     const machine = new SimulatedMachine(index, parts, this.#options, place);
     this.#everyMachine.push(machine);
+    this.#deps.recorder.machine(place.dc);
     this.machines.push(machine);
     return machine;
   }

@@ -291,7 +291,7 @@ function memberOptions(config: MachineConfig, options: SimulationOptions): Membe
     readTimeoutMs: options.requestTimeoutMs,
     writeTimeoutMs: options.requestTimeoutMs,
     speculativeRetryMs: options.speculativeRetryMs,
-    gossipIntervalMs: 200,
+    gossipIntervalMs: options.gossipIntervalMs ?? 200,
     phiConvictThreshold: 8,
     keyBytesMax: 1024,
     valueBytesMax: 4096,

@@ -61,6 +61,8 @@ export interface WorkloadPlan {
   readonly expiringShare: number;
   /** Share of operations at quorum; the others draw from all levels. */
   readonly quorumShare: number;
+  /** Which quorum; QUORUM by default. */
+  readonly quorum?: "QUORUM" | "LOCAL_QUORUM" | undefined;
   readonly valueBytesMax: number;
   /** Share of writes with another durability than the keyspace's; an eighth by default. */
   readonly oddDurabilityShare?: number | undefined;
@@ -81,6 +83,8 @@ export interface SimulationOptions {
   readonly requestTimeoutMs: number;
   readonly speculativeRetryMs: number;
   readonly inFlightBytesMax: number;
+  /** 200 by default: faster than in earnest, so that less time passes. */
+  readonly gossipIntervalMs?: number | undefined;
   readonly engine: Partial<LogEngineOptions>;
   /** Before the last look at the replicas the power fails everywhere. */
   readonly endsInPowerLoss: boolean;

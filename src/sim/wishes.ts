@@ -43,7 +43,9 @@ export function drawWish(rng: Uint32Source, options: SimulationOptions): Wish {
   return {
     kind: isPut ? "put" : isWrite ? "delete" : "get",
     key: `${keyspace.name}/${isHot ? "hot" : "cold"}-${index}`,
-    level: isTrue(workload.quorumShare) ? "QUORUM" : drawLevel(rng, keyspace, isWrite),
+    level: isTrue(workload.quorumShare)
+      ? (workload.quorum ?? "QUORUM")
+      : drawLevel(rng, keyspace, isWrite),
     durability: (isSpecial ? randomChoice(rng, DURABILITIES) : undefined) ?? keyspace.durability,
     ttlMs: isExpiring ? 1 + randomBelow(rng, TTL_MAX_MS) : 0,
     valueBytes: randomBelow(rng, workload.valueBytesMax + 1),

@@ -91,6 +91,7 @@ function history(operations: readonly Operation[], more: Partial<History> = {}):
     operations,
     snapshots: [],
     crashes: [],
+    drops: [],
     scans: [],
     replicas: new Map(),
     ...more,
@@ -276,6 +277,17 @@ describe("I5, durability", () => {
     expect(check([put(1)], [snapshot(1, { "safe/k": cell(2) })])).toEqual([]);
     expect(check([put(1)], [snapshot(2, {})])).toEqual([]);
     expect(check([put(1)], [snapshot(1, {}, 12)])).toEqual([]);
+  });
+
+  it("accepts that a member has dropped since what it does not own any more", () => {
+    const drop = (step: number, key: string) => ({ member: 1, at: at(step), keys: new Set([key]) });
+    const lost = (...drops: History["drops"]): number =>
+      checkDurability(history([put(1)], { snapshots: [snapshot(1, {})], drops })).length;
+    expect(lost(drop(20, "safe/k"))).toBe(0);
+    expect(lost(drop(20, "safe/other"))).toBe(1);
+    expect(lost(drop(9, "safe/k"))).toBe(1);
+    expect(lost(drop(1001, "safe/k"))).toBe(1);
+    expect(lost({ ...drop(20, "safe/k"), member: 2 })).toBe(1);
   });
 
   it("promises nothing for what was not synced", () => {

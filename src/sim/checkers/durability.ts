@@ -1,6 +1,7 @@
 /**
  * I5, durability: a replica that said it had synced a write holds it, or something newer, whenever
- * it is looked at afterwards: after every crash of its own, and at the end.
+ * it is looked at afterwards: after every crash of its own, and at the end. Unless it has dropped the
+ * key since, as what it does not own any more; whether it may, others check (I23).
  */
 import type { Version } from "../../model/version.ts";
 import { compareVersions } from "../../versions/compare.ts";
@@ -15,7 +16,6 @@ import {
 
 export function checkDurability(history: History): Violation[] {
   const violations: Violation[] = [];
-  if (history.isRingChanging === true) return violations;
   for (const snapshot of history.snapshots) {
     for (const message of lostFrom(snapshot, history))
       violations.push({ invariant: "I5", message });
@@ -24,10 +24,17 @@ export function checkDurability(history: History): Violation[] {
 }
 
 function* lostFrom({ member, at, cells }: Snapshot, history: History): Generator<string> {
+  const drops = history.drops.filter((drop) => drop.member === member && drop.at.step < at.step);
   for (const write of history.operations) {
     if (!isWrite(write) || write.outcome !== "ok" || write.durability !== "fsync") continue;
     if ((write.completed?.step ?? Infinity) >= at.step) continue;
     if (!write.answeredBy.includes(member)) continue;
+    if (
+      drops.some(
+        ({ keys, at: droppedAt }) => keys.has(write.key) && droppedAt.step > write.invoked.step,
+      )
+    )
+      continue;
     const held: Version | undefined = cells.get(write.key)?.version;
     if (held !== undefined && write.version !== undefined) {
       if (compareVersions(held, write.version) >= 0) continue;

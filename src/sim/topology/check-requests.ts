@@ -7,7 +7,6 @@
 import { headOf } from "../../layout/history.ts";
 import { replicationFactors } from "../../layout/keyspace-table.ts";
 import type { Layout } from "../../layout/layout.ts";
-import type { Consistency } from "../../model/consistency.ts";
 import {
   type Operation,
   type Violation,
@@ -15,6 +14,7 @@ import {
   isWrite,
   showOperation,
 } from "../history.ts";
+import { isEnough } from "../quorums.ts";
 import { splitKey } from "../wishes.ts";
 import type { LayoutTables } from "./layout-tables.ts";
 import { type LayoutState, type LayoutWatch, show } from "./layout-watch.ts";
@@ -25,6 +25,8 @@ export interface RequestChecks {
   readonly tables: LayoutTables;
   /** Of any machine that ever was. */
   readonly addressOf: (machine: number) => string | undefined;
+  /** By index of the machine. */
+  readonly datacenters: readonly string[];
 }
 
 export function checkRequests(checks: RequestChecks): Violation[] {
@@ -73,23 +75,20 @@ function missedBy(
 
 function missedIn(
   layout: Layout,
-  { key, level, answeredBy }: WriteRecord,
-  { tables, addressOf }: RequestChecks,
+  { key, level, member, answeredBy }: WriteRecord,
+  { tables, addressOf, datacenters }: RequestChecks,
 ): string | undefined {
   const [name, bareKey] = splitKey(key);
   const keyspace = layout.keyspaces.find((one) => one.name === name);
   if (keyspace === undefined) return undefined;
   const addresses = new Set(answeredBy.map((machine) => addressOf(machine)));
   const holders = tables.holders(layout, keyspace, tables.tokenOf(bareKey));
-  const stored = holders.filter(({ address }) => addresses.has(address)).length;
-  const needed = neededFor(level, replicationFactors(layout, keyspace).total);
-  if (stored >= needed) return undefined;
-  return `${stored} of the ${needed} replicas that layout ${show(layout.version)} asks for have stored it`;
-}
-
-function neededFor(level: Consistency, total: number): number {
-  if (typeof level === "number") return level;
-  if (level === "ALL") return total;
-  if (level.endsWith("QUORUM")) return Math.floor(total / 2) + 1;
-  return level === "TWO" ? 2 : level === "THREE" ? 3 : 1;
+  const stored = holders.filter(({ address }) => addresses.has(address)).map(({ dc }) => dc);
+  const { total, perDatacenter } = replicationFactors(layout, keyspace);
+  const count = perDatacenter === undefined ? total : Object.fromEntries(perDatacenter);
+  if (isEnough(stored, { level, datacenter: datacenters[member] ?? "" }, count)) return undefined;
+  return (
+    `only ${stored.length} replicas of layout ${show(layout.version)} have stored it ` +
+    `(in ${stored.join(", ")}, of ${JSON.stringify(count)})`
+  );
 }

@@ -46,6 +46,8 @@ export class Committing {
   readonly committed: Committed[] = [];
   readonly refusals: Map<string, number> = new Map();
   readonly #deps: CommittingDeps;
+  /** How often something was asked for that takes away what is staged. */
+  readonly #takenAway = new Map<Process, number>();
 
   constructor(deps: CommittingDeps) {
     this.#deps = deps;
@@ -78,6 +80,7 @@ export class Committing {
     const { process } = machine;
     if (process === undefined) return false;
     const head = this.#headAt(machine);
+    const taken = this.#takenAway.get(process) ?? 0;
     const outcome = await this.call(machine, "commit", (admin) => admin.commit(plan.hash));
     if (outcome.kind === "ok") {
       const { version } = outcome.value;
@@ -85,9 +88,10 @@ export class Committing {
       this.committed.push({ machine, process, version, changes: plan.changes });
       return true;
     }
-    if (outcome.kind === "failed" && outcome.error.code === "PLAN_LOST") {
-      this.#checkStagedAgain(machine, process, plan.changes);
-    }
+    const isLost = outcome.kind === "failed" && outcome.error.code === "PLAN_LOST";
+    // Unless somebody else has committed or forgotten them meanwhile.
+    const isUntouched = this.#takenAway.get(process) === taken + 1;
+    if (isLost && isUntouched) this.#checkStagedAgain(machine, process, plan.changes);
     return false;
   }
 
@@ -102,6 +106,10 @@ export class Committing {
     act: (admin: AdminApi) => T | Promise<T>,
   ): Promise<CallOutcome<T>> {
     const { calls, log, time } = this.#deps;
+    const { process } = machine;
+    if (process !== undefined && (name === "unstage" || name === "commit")) {
+      this.#takenAway.set(process, (this.#takenAway.get(process) ?? 0) + 1);
+    }
     const outcome = await calls.call(machine, name, act);
     const result = outcome.kind === "failed" ? outcome.error.message : outcome.kind;
     log.record(time.nowMs, "operator", [name, machine.index, result]);

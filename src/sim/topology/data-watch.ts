@@ -16,7 +16,8 @@ import type { Version } from "../../model/version.ts";
 import { compareHalves } from "../../ring/token.ts";
 import type { TokenSpan } from "../../storage/engine.ts";
 import { compareVersions } from "../../versions/compare.ts";
-import { type Operation, type Violation, isWrite, showVersion } from "../history.ts";
+import { type Violation, type WriteRecord, isWrite, showVersion } from "../history.ts";
+import type { Recorder } from "../recorder.ts";
 import type { Process, SimulatedMachine } from "../simulated-machine.ts";
 import { bytesOf, splitKey } from "../wishes.ts";
 import type { LayoutTables, Token } from "./layout-tables.ts";
@@ -29,13 +30,17 @@ export interface DataWatchDeps {
   readonly watch: LayoutWatch;
   readonly tables: LayoutTables;
   readonly machines: () => readonly SimulatedMachine[];
-  readonly operations: readonly Operation[];
+  readonly recorder: Recorder;
+  /** Every key that clients use, as `keyspace/key`. */
+  readonly keys: readonly string[];
   readonly onViolation: (violation: Violation) => void;
 }
 
 interface Acknowledged extends Token {
   readonly key: string;
   readonly version: Version;
+  /** That of the quorum, where it was one of a datacenter. */
+  readonly dc: string | undefined;
 }
 
 export class DataWatch {
@@ -95,34 +100,48 @@ export class DataWatch {
   }
 
   #learn(): void {
-    const { operations, tables } = this.#deps;
+    const { operations } = this.#deps.recorder;
     for (; this.#operationsSeen < operations.length; this.#operationsSeen++) {
-      const operation = operations[this.#operationsSeen] as Operation;
-      if (!isWrite(operation) || operation.outcome !== "ok" || operation.version === undefined) {
-        continue;
+      const operation = operations[this.#operationsSeen];
+      if (operation === undefined || !isWrite(operation) || operation.outcome !== "ok") continue;
+      const { level } = operation;
+      if (level === "LOCAL_QUORUM") {
+        this.#acknowledge(operation, this.#deps.recorder.datacenters[operation.member]);
+      } else if (level === "QUORUM" || level === "EACH_QUORUM" || level === "ALL") {
+        this.#acknowledge(operation, undefined);
       }
-      if (operation.level !== "QUORUM" && operation.level !== "ALL") continue;
-      const { key, version } = operation;
-      const known = this.#acknowledged.get(key);
-      if (known !== undefined && compareVersions(known.version, version) >= 0) continue;
-      this.#acknowledged.set(key, { key, version, ...tables.tokenOf(splitKey(key)[1]) });
     }
   }
 
-  #checkHeld(layout: Layout, { key, version, hi, lo }: Acknowledged): void {
+  #acknowledge({ key, version }: WriteRecord, dc: string | undefined): void {
+    if (version === undefined) return;
+    const name = `${dc ?? ""} ${key}`;
+    const known = this.#acknowledged.get(name);
+    if (known !== undefined && compareVersions(known.version, version) >= 0) return;
+    const token = this.#deps.tables.tokenOf(splitKey(key)[1]);
+    this.#acknowledged.set(name, { key, version, dc, ...token });
+  }
+
+  #checkHeld(layout: Layout, acknowledged: Acknowledged): void {
+    const { key, version, hi, lo } = acknowledged;
     const [name, bareKey] = splitKey(key);
     const keyspace = layout.keyspaces.find((one) => one.name === name);
     if (keyspace === undefined) return;
-    const { total } = replicationFactors(layout, keyspace);
-    const quorum = Math.floor(total / 2) + 1;
+    const { total, perDatacenter } = replicationFactors(layout, keyspace);
+    const dc = perDatacenter === undefined ? undefined : acknowledged.dc;
+    const factor = dc === undefined ? total : (perDatacenter?.get(dc) ?? 0);
+    if (factor === 0) return;
     const holders = this.#deps.tables.holders(layout, keyspace, { hi, lo });
-    const lacking = holders.filter(({ id }) => {
+    const lacking = holders.filter((holder) => {
+      if (dc !== undefined && holder.dc !== dc) return false;
+      const { id } = holder;
       const { process } = this.#deps.machines().find((one) => this.#idOf(one) === id) ?? {};
       // What a member that is down has on its disk nobody can see now.
       if (process?.isReady !== true) return false;
       const head = process.engine.head(keyspace.id, hi, lo, bytesOf(bareKey));
       return head === undefined || compareVersions(head, version) < 0;
     });
+    const quorum = Math.floor(factor / 2) + 1;
     if (lacking.length < quorum) return;
     const message =
       `layout ${show(layout.version)} is read from, and a quorum of it, ` +
@@ -171,6 +190,7 @@ export class DataWatch {
     const { watch, tables } = this.#deps;
     const history = watch.last(machine.index)?.history;
     if (history === undefined) return;
+    this.#recordDrop(machine, keyspaceId, span);
     const where = `machine ${machine.index} drops a range`;
     if (history.layouts.length > 1) this.#broken("I23", `${where} while the ring changes`);
     const head = headOf(history);
@@ -191,6 +211,18 @@ export class DataWatch {
       const message = `${where} while ${other} reads from ${reads} and not from ${show(head.version)}`;
       this.#broken("I23", message);
     }
+  }
+
+  #recordDrop({ index }: SimulatedMachine, keyspaceId: number, span: TokenSpan): void {
+    const { watch, tables, keys, recorder } = this.#deps;
+    const history = watch.last(index)?.history;
+    const keyspace = history && headOf(history).keyspaces.find(({ id }) => id === keyspaceId);
+    const dropped = keys.filter((key) => {
+      const [name, bareKey] = splitKey(key);
+      const { hi, lo } = tables.tokenOf(bareKey);
+      return name === keyspace?.name && isWithin(span, hi, lo);
+    });
+    recorder.drop(index, new Set(dropped));
   }
 
   #idOf(machine: SimulatedMachine): string | undefined {

@@ -13,7 +13,7 @@ import type { Committing } from "./committing.ts";
 import type { Fleet } from "./fleet.ts";
 import type { LayoutTables } from "./layout-tables.ts";
 import { show } from "./layout-watch.ts";
-import { factorsOf, replicationChange } from "./operator.ts";
+import { isEnoughFor, replicationChange } from "./operator.ts";
 
 const ROUND_MS = 250;
 /** Everything that is under way has an end within this time. */
@@ -77,8 +77,7 @@ export class Finisher {
     if (head.members.length !== members.length) {
       return `${head.members.length} members on ${members.length} machines`;
     }
-    const tooMany = factorsOf(head).find((factor) => factor > head.members.length);
-    if (tooMany !== undefined) return `${head.members.length} members for ${tooMany} replicas`;
+    if (!isEnoughFor(head, head.members)) return `${head.members.length} members are too few`;
     const left = fleet.machines.find(
       (machine) => machine.process !== undefined && head.removedIds.includes(fleet.idOf(machine)),
     );
@@ -151,10 +150,10 @@ export class Finisher {
       .deadIds()
       .map((member): StagedChange => ({ kind: "remove", member }));
     if (removals.length > 0) return removals;
-    const size = head.members.length;
-    return head.keyspaces
-      .filter((_, index) => (factorsOf(head)[index] ?? 0) > size)
-      .map(({ name, replication }) => replicationChange(name, replication.class, size));
+    if (isEnoughFor(head, head.members)) return [];
+    return head.keyspaces.map((keyspace) =>
+      replicationChange(head, keyspace, (members) => members),
+    );
   }
 
   /** Whoever cancels a sync has to revert the change, or to start its member anew. */

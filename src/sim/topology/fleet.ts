@@ -33,6 +33,13 @@ export interface FleetDeps {
   readonly tables: LayoutTables;
 }
 
+/** Where a new machine has to be; by chance where nothing is said. */
+export interface FixedPlace {
+  readonly address?: string | undefined;
+  readonly dc?: string | undefined;
+  readonly rack?: string | undefined;
+}
+
 export class Fleet {
   readonly #deps: FleetDeps;
   readonly #options: TopologyOptions;
@@ -102,11 +109,12 @@ export class Fleet {
   }
 
   /** A new machine, which is started. */
-  buy(autoBootstrap: boolean, fixed: { address?: string; rack?: string } = {}): SimulatedMachine {
+  buy(autoBootstrap: boolean, fixed: FixedPlace = {}): SimulatedMachine {
     const { rng } = this.#deps;
     const rack = fixed.rack ?? `rack${1 + randomBelow(rng, this.#options.topology.racks)}`;
     const address = fixed.address ?? this.#freeAddress();
-    const place = { dc: "dc1", rack, skewMs: 0, address };
+    const dc = fixed.dc ?? randomChoice(rng, this.#options.topology.datacenters) ?? "dc1";
+    const place = { dc, rack, skewMs: 0, address };
     const machine = this.#deps.cluster().add(place);
     machine.config.autoBootstrap = autoBootstrap;
     machine.config.numTokens = 1 + randomBelow(rng, 4);

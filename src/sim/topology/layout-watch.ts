@@ -9,7 +9,7 @@
  */
 import { type LayoutHistory, headOf } from "../../layout/history.ts";
 import { replicationFactors } from "../../layout/keyspace-table.ts";
-import type { Layout } from "../../layout/layout.ts";
+import type { Layout, LayoutKeyspace } from "../../layout/layout.ts";
 import { type LayoutVersion, compareLayoutVersions } from "../../model/layout-version.ts";
 import type { Instant, Violation } from "../history.ts";
 import type { LayoutTables } from "./layout-tables.ts";
@@ -142,8 +142,7 @@ export class LayoutWatch {
 
   #checkReplicas(layout: Layout): void {
     for (const keyspace of layout.keyspaces) {
-      const { total } = replicationFactors(layout, keyspace);
-      const expected = Math.min(total, layout.members.length);
+      const expected = expectedReplicas(layout, keyspace);
       const table = this.#deps.tables.table(layout, keyspace);
       const ranges = table.ranges();
       for (const { replicas } of ranges) {
@@ -175,6 +174,18 @@ export class LayoutWatch {
   #broken(invariant: string, message: string): void {
     this.#deps.onViolation({ invariant, message });
   }
+}
+
+/** As many as the replication asks for, or as there are members, in each datacenter if it asks so. */
+function expectedReplicas(layout: Layout, keyspace: LayoutKeyspace): number {
+  const { members } = layout;
+  const { total, perDatacenter } = replicationFactors(layout, keyspace);
+  if (perDatacenter === undefined) return Math.min(total, members.length);
+  let expected = 0;
+  for (const [dc, factor] of perDatacenter) {
+    expected += Math.min(factor, members.filter((member) => member.dc === dc).length);
+  }
+  return expected;
 }
 
 export function show({ counter, hash }: LayoutVersion): string {

@@ -8,7 +8,7 @@
  */
 import { headOf } from "../../layout/history.ts";
 import { replicationFactors } from "../../layout/keyspace-table.ts";
-import type { Layout, LayoutMember } from "../../layout/layout.ts";
+import type { Layout, LayoutKeyspace, LayoutMember } from "../../layout/layout.ts";
 import type { StagedChange } from "../../model/topology-api.ts";
 import { tokenFromHalves } from "../../ring/token.ts";
 import {
@@ -22,7 +22,7 @@ import type { SimulatedMachine } from "../simulated-machine.ts";
 import type { SimulatedNetwork } from "../simulated-network.ts";
 import type { VirtualTime } from "../virtual-clock.ts";
 import type { Committing } from "./committing.ts";
-import type { Fleet } from "./fleet.ts";
+import type { FixedPlace, Fleet } from "./fleet.ts";
 import { OPERATIONS, type OperationKind, type TopologyOptions } from "./topology-options.ts";
 
 const AT_ONCE_MAX = 4;
@@ -139,6 +139,7 @@ export class Operator {
         return this.#drain();
       case "leave":
       case "remove":
+      case "assassinate":
       case "move":
       case "weight":
       case "num-tokens":
@@ -196,7 +197,7 @@ export class Operator {
 
   #notStaged(changes: readonly StagedChange[]): void {
     for (const change of changes) {
-      if (change.kind === "remove" || change.kind === "replace") {
+      if (["remove", "assassinate", "replace"].includes(change.kind) && "member" in change) {
         this.#deps.fleet.keep(change.member);
       }
     }
@@ -210,12 +211,14 @@ export class Operator {
     if (head === undefined || member === undefined) return undefined;
     const { id } = member;
     switch (kind) {
-      case "leave":
-        return head.members.length > Math.max(...factorsOf(head), 1)
-          ? [{ kind, member: id }]
-          : undefined;
+      case "leave": {
+        const others = head.members.filter((one) => one !== member);
+        return isEnoughFor(head, others) ? [{ kind, member: id }] : undefined;
+      }
       case "remove":
         return this.#removal(head);
+      case "assassinate":
+        return this.#mayGiveUp(id, head) ? [{ kind, member: id }] : undefined;
       case "move":
         return [{ kind, member: id, tokens: this.#tokens(1 + randomBelow(rng, 3)) }];
       case "weight":
@@ -249,8 +252,8 @@ export class Operator {
     const { rng } = this.#deps;
     const keyspace = randomChoice(rng, head.keyspaces);
     if (keyspace === undefined) return undefined;
-    const factor = 1 + randomBelow(rng, Math.min(RF_MAX, head.members.length));
-    return [replicationChange(keyspace.name, keyspace.replication.class, factor)];
+    const factor = (members: number): number => 1 + randomBelow(rng, Math.min(RF_MAX, members));
+    return [replicationChange(head, keyspace, factor)];
   }
 
   /** Somebody who is gone for good; now and then somebody who is only down. */
@@ -291,7 +294,7 @@ export class Operator {
   async #bought(
     count: number,
     via: SimulatedMachine,
-    fixed: { address?: string; rack?: string } = {},
+    fixed: FixedPlace = {},
   ): Promise<string[] | undefined> {
     const { fleet, time } = this.#deps;
     const machines = Array.from({ length: count }, () => fleet.buy(false, fixed));
@@ -347,10 +350,10 @@ export class Operator {
     const dead = this.#dead(head);
     if (dead === undefined) return undefined;
     return this.#with(async (via) => {
-      const { rack, address, id } = dead;
+      const { dc, rack, address, id } = dead;
       const isFree = !fleet.machines.some((machine) => machine.address === address);
       const isSame = isFree && randomBelow(rng, 2) === 0;
-      const [by] = (await this.#bought(1, via, { rack, ...(isSame && { address }) })) ?? [];
+      const [by] = (await this.#bought(1, via, { dc, rack, ...(isSame && { address }) })) ?? [];
       if (by !== undefined) await this.#commit(via, [{ kind: "replace", member: id, by }]);
     });
   }
@@ -473,18 +476,28 @@ export class Operator {
   }
 }
 
-/** How many replicas each keyspace wants. */
-export function factorsOf(layout: Layout): number[] {
-  return layout.keyspaces.map((keyspace) => replicationFactors(layout, keyspace).total);
+/** Whether these members are as many as replicas are wanted, in each datacenter where that counts. */
+export function isEnoughFor(layout: Layout, members: readonly LayoutMember[]): boolean {
+  return layout.keyspaces.every((keyspace) => {
+    const { total, perDatacenter } = replicationFactors(layout, keyspace);
+    if (perDatacenter === undefined) return members.length >= Math.max(total, 1);
+    return [...perDatacenter].every(
+      ([dc, factor]) => members.filter((member) => member.dc === dc).length >= factor,
+    );
+  });
 }
 
+/** Another replication; `factorFor` a number of members, of the ring or of each datacenter. */
 export function replicationChange(
-  keyspace: string,
-  strategy: string,
-  factor: number,
+  { members }: Layout,
+  { name, replication }: LayoutKeyspace,
+  factorFor: (members: number) => number,
 ): StagedChange {
-  const options: Record<string, string> = strategy.includes("NetworkTopology")
-    ? { dc1: String(factor) }
-    : { replication_factor: String(factor) };
-  return { kind: "replication", keyspace, replication: { class: strategy, options } };
+  const counts = new Map<string, number>();
+  if (replication.class.includes("NetworkTopology")) {
+    for (const { dc } of members) counts.set(dc, (counts.get(dc) ?? 0) + 1);
+  } else counts.set("replication_factor", members.length);
+  const options = [...counts].map(([option, count]) => [option, String(factorFor(count))]);
+  const wanted = { class: replication.class, options: Object.fromEntries(options) };
+  return { kind: "replication", keyspace: name, replication: wanted };
 }

@@ -101,7 +101,6 @@ class TopologySimulation {
     this.#rng = new SeededRng(options.seed ^ 0x7070_5eed);
     const shared = { time: this.#time, log: this.#log, onViolation };
     this.#recorder = new Recorder(shared, {
-      datacenters: options.machines.map(({ dc }) => dc),
       replication: {},
       isRingChanging: true,
     });
@@ -109,8 +108,8 @@ class TopologySimulation {
     this.#watch = new LayoutWatch({ ...shared, tables: this.#tables, instant });
     const parts = { ...shared, watch: this.#watch, tables: this.#tables };
     const machinesThere = (): readonly SimulatedMachine[] => this.#cluster.machines;
-    const { operations } = this.#recorder;
-    this.#data = new DataWatch({ ...parts, machines: machinesThere, operations });
+    const watched = { recorder: this.#recorder, keys: allKeys(options) };
+    this.#data = new DataWatch({ ...parts, ...watched, machines: machinesThere });
     const rng = (): SeededRng => fork(this.#rng);
     this.#fleet = new Fleet({ ...parts, rng: rng(), cluster: () => this.#cluster }, options);
     this.#calls = new AdminCalls(shared);
@@ -298,6 +297,7 @@ class TopologySimulation {
   #checkRequests(): Violation[] {
     return checkRequests({
       operations: this.#recorder.operations,
+      datacenters: this.#recorder.datacenters,
       watch: this.#watch,
       tables: this.#tables,
       addressOf: (machine) => this.#cluster.addressOf(machine),
