@@ -20,7 +20,9 @@ export class KeyspaceView {
   constructor(layout: Layout, keyspace: LayoutKeyspace, known: readonly KeyspaceView[]) {
     this.layout = layout;
     this.keyspace = keyspace;
-    const like = known.find((view) => view.#placesLike(layout, keyspace));
+    const like =
+      known.find((view) => view.layout === layout && view.keyspace === keyspace) ??
+      known.find((view) => view.#placesLike(layout, keyspace));
     this.table = like?.table ?? keyspaceTable(layout, keyspace);
     this.factors = like?.factors ?? replicationFactors(layout, keyspace);
   }
@@ -36,7 +38,6 @@ export class KeyspaceView {
   }
 
   #placesLike(layout: Layout, keyspace: LayoutKeyspace): boolean {
-    if (layout === this.layout && keyspace === this.keyspace) return true;
     const { members } = this.layout;
     return (
       keyspace.id === this.keyspace.id &&

@@ -197,7 +197,7 @@ class Play {
       if (history.reads < before.reads) throw new Error("reads go back");
     }
     actor.history = history;
-    const next = advance(history, { facts: actor.factsOf, duties: this.memo.duties });
+    const next = advance(history, { facts: actor.factsOf, gainers: this.memo.gainers });
     if (next.layouts.length < history.layouts.length) this.finished++;
     actor.history = next;
     if (this.plant.readsEarly === true) {

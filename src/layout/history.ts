@@ -56,31 +56,47 @@ export type FactsOf = (memberId: string) => MemberFacts | undefined;
 /** As syncDuties; whoever asks often remembers the answers (DutyMemo). */
 export type DutiesOf = (base: Layout, target: Layout) => readonly SyncDuty[];
 
+/** Ids of those that have to fetch something for `target`, relative to `base`. */
+export type GainersOf = (base: Layout, target: Layout) => ReadonlySet<string>;
+
 /** What is known, of the members and of what has to be fetched. */
 export interface Knowledge {
   readonly facts: FactsOf;
-  readonly duties: DutiesOf;
+  readonly gainers: GainersOf;
+}
+
+/** What one layout asks for, relative to another one. */
+interface Step {
+  readonly target: string;
+  readonly duties: readonly SyncDuty[];
+  readonly gainers: ReadonlySet<string>;
 }
 
 /** Remembers the answers of syncDuties: they are asked for with every bit of news. */
 export class DutyMemo {
-  readonly #answers = new Map<string, { target: string; duties: readonly SyncDuty[] }>();
+  readonly #steps = new Map<string, Step>();
 
-  readonly duties: DutiesOf = (base, target) => {
-    const key = `${base.version.hash} ${target.version.hash}`;
-    const known = this.#answers.get(key);
-    if (known !== undefined) return known.duties;
-    const duties = syncDuties(base, target);
-    this.#answers.set(key, { target: target.version.hash, duties });
-    return duties;
-  };
+  readonly duties: DutiesOf = (base, target) => this.#step(base, target).duties;
+
+  readonly gainers: GainersOf = (base, target) => this.#step(base, target).gainers;
 
   /** Forgets what is for layouts that are not active any more. */
   keep({ layouts }: LayoutHistory): void {
     const active = new Set(layouts.map(({ version }) => version.hash));
-    for (const [key, { target }] of this.#answers) {
-      if (!active.has(target)) this.#answers.delete(key);
+    for (const [key, { target }] of this.#steps) {
+      if (!active.has(target)) this.#steps.delete(key);
     }
+  }
+
+  #step(base: Layout, target: Layout): Step {
+    const key = `${base.version.hash} ${target.version.hash}`;
+    const known = this.#steps.get(key);
+    if (known !== undefined) return known;
+    const duties = syncDuties(base, target);
+    const gainers = new Set(duties.map(({ receiver }) => receiver));
+    const step = { target: target.version.hash, duties, gainers };
+    this.#steps.set(key, step);
+    return step;
   }
 }
 
@@ -207,12 +223,11 @@ function newestSealed(history: LayoutHistory, facts: FactsOf): Layout | undefine
 export function missingSyncs(
   history: LayoutHistory,
   layout: Layout,
-  { facts, duties }: Knowledge,
+  { facts, gainers }: Knowledge,
 ): readonly string[] {
   const base = baseOf(history, layout);
   if (isSameVersion(base.version, layout.version)) return [];
-  const gainers = new Set(duties(base, layout).map(({ receiver }) => receiver));
-  return [...gainers].filter((id) => {
+  return [...gainers(base, layout)].filter((id) => {
     const synced = facts(id)?.synced;
     return synced === undefined || !isMark(synced, layout);
   });
@@ -226,20 +241,29 @@ export function rootOf(history: LayoutHistory, facts: FactsOf): number {
 /** Goes on as far as the facts allow: reads from a newer layout, forgets older ones. */
 export function advance(history: LayoutHistory, known: Knowledge): LayoutHistory {
   if (history.layouts.length === 1) return history;
-  const { facts } = known;
+  const facts = askedOnce(known.facts);
   const sealed = newestSealed(history, facts);
   if (sealed === undefined) return history;
   const next = history.layouts.findLast(
     (layout) =>
       layout.version.counter > history.reads &&
       layout.version.counter <= sealed.version.counter &&
-      missingSyncs(history, layout, known).length === 0,
+      missingSyncs(history, layout, { ...known, facts }).length === 0,
   );
   const reads = next?.version.counter ?? history.reads;
   const floor = Math.min(reads, floorFor({ ...history, reads }, sealed, facts));
   const layouts = history.layouts.filter(({ version }) => version.counter >= floor);
   if (reads === history.reads && layouts.length === history.layouts.length) return history;
   return { layouts, reads };
+}
+
+/** What each member tells is read once, however many layouts it is about. */
+function askedOnce(facts: FactsOf): FactsOf {
+  const known = new Map<string, MemberFacts | undefined>();
+  return (id) => {
+    if (!known.has(id)) known.set(id, facts(id));
+    return known.get(id);
+  };
 }
 
 /** What this member has to fetch for the head. */

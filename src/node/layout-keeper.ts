@@ -22,6 +22,7 @@ import {
   type DutiesOf,
   DutyMemo,
   type FactsOf,
+  type GainersOf,
   type LayoutHistory,
   type MemberFacts,
   type VersionMark,
@@ -107,6 +108,10 @@ export class LayoutKeeper {
     return this.#memo.duties;
   }
 
+  get gainers(): GainersOf {
+    return this.#memo.gainers;
+  }
+
   /** What this member tells about itself. */
   get facts(): MemberFacts {
     if (this.#kept === undefined) return { ack: undefined, synced: undefined, reads: undefined };
@@ -135,8 +140,8 @@ export class LayoutKeeper {
 
   /** Takes over a history from another member if it wins. Throws if it cannot be one of this ring. */
   offer(payload: unknown, from: string): void {
-    const offered = decodeHistory(payload);
     const present = this.#next;
+    const offered = decodeHistory(payload, { known: present?.history.layouts });
     if (present === undefined) return this.#become({ history: offered, synced: undefined });
     const [ours, theirs] = [headOf(present.history), headOf(offered)];
     if (ours.clusterId !== theirs.clusterId) {
@@ -221,7 +226,7 @@ export class LayoutKeeper {
   }
 
   #become(wanted: Kept): void {
-    const advanced = advance(wanted.history, { facts: this.factsOf, duties: this.duties });
+    const advanced = advance(wanted.history, { facts: this.factsOf, gainers: this.gainers });
     const { history, obstacles } = this.#fulfilled(advanced, this.#wishes);
     this.#obstacles = new Map(obstacles);
     const present = this.#next;

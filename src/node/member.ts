@@ -7,6 +7,7 @@
  */
 import { Coordinator } from "../coordinator/coordinator.ts";
 import { FrameType } from "../codec/frames.ts";
+import { decodeControl, encodeControl } from "../codec/packed-frames.ts";
 import type { GossipEffect } from "../gossip/gossip-io.ts";
 import { Gossiper } from "../gossip/gossip.ts";
 import { type LayoutHistory, activeMembers, headOf, readLayoutOf } from "../layout/history.ts";
@@ -20,6 +21,7 @@ import type { StorageEngine } from "../storage/engine.ts";
 import type { Link, Transport, TransportHandler } from "../transport/transport.ts";
 import { InvariantError, must } from "../util/assert.ts";
 import { randomUuid } from "../util/random.ts";
+import { UntrustedDataError } from "../util/untrusted.ts";
 import { HybridClock } from "../versions/hybrid-clock.ts";
 import { Admin } from "./admin.ts";
 import { dissenters, isBehind } from "./agreement.ts";
@@ -373,7 +375,8 @@ export class Member {
 
   #takeOver(payload: unknown, from: string): void {
     try {
-      this.#keeper.offer(payload, from);
+      if (!Buffer.isBuffer(payload)) throw new UntrustedDataError("payload", "bytes", payload);
+      this.#keeper.offer(decodeControl(payload), from);
     } catch (error) {
       this.#deps.logger.error("layout.refused", { from, error: String(error) });
       if (!this.#isJoined) this.#fail(error as Error);
@@ -439,7 +442,8 @@ export class Member {
     peers.useHistory(history);
     this.#coordinator.useHistory(history, (id) => peers.of(id), peers.self);
     const { version, clusterId, removedIds } = headOf(history);
-    const payload = this.#keeper.encoded();
+    // Packed once, however many are told of it.
+    const payload = encodeControl(this.#keeper.encoded());
     const members = activeMembers(history);
     const layout = { ...version, payload, clusterId, members, removedIds };
     gossip.input({ kind: "layout", layout });

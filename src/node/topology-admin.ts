@@ -246,7 +246,7 @@ export class TopologyAdmin {
     const acks = missingAcks(history, layout, keeper.factsOf);
     const syncs =
       version.counter > history.reads && layout === head
-        ? missingSyncs(history, layout, { facts: keeper.factsOf, duties: keeper.duties })
+        ? missingSyncs(history, layout, { facts: keeper.factsOf, gainers: keeper.gainers })
         : [];
     const isBase = baseOf(history, layout) === layout;
     const isCurrent = version.counter === history.reads && history.layouts.length === 1;
