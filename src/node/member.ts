@@ -10,8 +10,7 @@ import { FrameType } from "../codec/frames.ts";
 import { decodeControl, encodeControl } from "../codec/packed-frames.ts";
 import type { GossipEffect } from "../gossip/gossip-io.ts";
 import { Gossiper } from "../gossip/gossip.ts";
-import { type LayoutHistory, activeMembers, headOf, readLayoutOf } from "../layout/history.ts";
-import type { LayoutMember } from "../layout/layout.ts";
+import { activeMembers, headOf } from "../layout/history.ts";
 import type { AdminApi } from "../model/admin-api.ts";
 import type { Clock, Logger, Rng, Timer } from "../model/deps.ts";
 import type { KvApi } from "../model/kv-api.ts";
@@ -19,23 +18,20 @@ import { type RingPositions, ringPositionsOf } from "../placement/ring-positions
 import type { Disk } from "../storage/disk.ts";
 import type { StorageEngine } from "../storage/engine.ts";
 import type { Link, Transport, TransportHandler } from "../transport/transport.ts";
-import { InvariantError, must } from "../util/assert.ts";
-import { randomUuid } from "../util/random.ts";
+import { must } from "../util/assert.ts";
 import { UntrustedDataError } from "../util/untrusted.ts";
 import { HybridClock } from "../versions/hybrid-clock.ts";
 import { Admin } from "./admin.ts";
-import { dissenters, isBehind } from "./agreement.ts";
+import { requirePartitioner } from "./cluster-check.ts";
 import { NEWS, gossipedFacts, spreadFacts } from "./gossiped-facts.ts";
 import { GossipShell } from "./gossip-shell.ts";
 import { type Identity, keepGeneration, takeIdentity } from "./identity.ts";
-import { JOIN, formatJoinRequest, refusalOf } from "./join-requests.ts";
 import { LayoutExchanges } from "./layout-exchanges.ts";
-import { LayoutKeeper, type Wish } from "./layout-keeper.ts";
-import { otherCluster, otherPartitioner, requirePartitioner } from "./cluster-check.ts";
+import { LayoutKeeper } from "./layout-keeper.ts";
+import { type FrontEndAddresses, Membership } from "./membership.ts";
 import { PeerDirectory } from "./peer-directory.ts";
-import { PlaceCheck } from "./place-check.ts";
 import { RingWork } from "./ring-work.ts";
-import { type TokenChoice, chooseTokens } from "./token-choice.ts";
+import type { TokenChoice } from "./token-choice.ts";
 
 const LOAD_INTERVAL_MS = 5000;
 
@@ -82,12 +78,6 @@ export interface HostFacts {
   readonly memory: () => { heapUsedBytes: number; heapTotalBytes: number; rssBytes: number };
 }
 
-/** Where clients reach the member's front ends. */
-export interface FrontEndAddresses {
-  readonly respAddress?: string | undefined;
-  readonly httpAddress?: string | undefined;
-}
-
 /** What exists while a member runs. */
 interface Running {
   readonly identity: Identity;
@@ -102,31 +92,23 @@ export class Member {
   readonly #options: MemberOptions;
   readonly #positions: RingPositions;
   readonly #exchanges: LayoutExchanges;
-  readonly #placeCheck: PlaceCheck;
   readonly #engine: StorageEngine;
   readonly #hybridClock: HybridClock;
   readonly #coordinator: Coordinator;
   readonly #keeper: LayoutKeeper;
+  readonly #membership: Membership;
   readonly #work: RingWork;
   readonly #admin: Admin;
   #running: Running | undefined;
   #loadTimer: Timer | undefined;
   #stopped: Promise<void> | undefined;
-  #fail: (error: Error) => void = () => {};
-  #joined: () => void = () => {};
-  #isGossiping = false;
   #isNews = false;
-  #isJoined = false;
-  #addressWish: Wish | undefined;
-  #isGone = false;
-  #frontEnds: FrontEndAddresses = {};
 
   constructor(deps: MemberDeps, options: MemberOptions) {
     this.#deps = deps;
     this.#options = options;
     this.#positions = ringPositionsOf(options.partitioner);
     this.#exchanges = new LayoutExchanges(deps);
-    this.#placeCheck = new PlaceCheck(deps, (error) => this.#fail(error));
     this.#engine = deps.makeEngine();
     this.#hybridClock = new HybridClock({ clock: deps.clock });
     this.#coordinator = new Coordinator(
@@ -147,12 +129,15 @@ export class Member {
         this.#running === undefined ? undefined : gossipedFacts(this.#running.gossip, id),
       onChange: () => this.#useHistory(),
     });
+    const refuseBecause = (reason: string): void => this.#coordinator.refuseBecause(reason);
+    const keeper = this.#keeper;
+    this.#membership = new Membership({ ...deps, keeper, refuseBecause }, options);
     const shared = {
       ...deps,
       engine: this.#engine,
       hybridClock: this.#hybridClock,
       coordinator: this.#coordinator,
-      keeper: this.#keeper,
+      keeper,
     };
     this.#work = new RingWork(shared, options);
     const positions = this.#positions;
@@ -186,25 +171,22 @@ export class Member {
   }
 
   /**
-   * Resolves when the member is in the ring and serves. Rejects, and is stopped, when it cannot be:
-   * its data belong to another cluster, its tokens are taken, the ring holds data already.
+   * Resolves when the member is in the ring and serves; where the ring holds data, that is when the
+   * member has fetched its share. Rejects, and is stopped, when it cannot be: its data belong to another
+   * ring, its tokens are taken, it has left, or the ring has it in another datacenter or rack.
    */
   async start(frontEnds: FrontEndAddresses = {}): Promise<void> {
-    const ready = new Promise<void>((resolve, reject) => {
-      this.#joined = resolve;
-      this.#fail = reject;
-    });
-    ready.catch(() => {});
-    this.#frontEnds = frontEnds;
+    const ready = this.#membership.begin();
     try {
       await this.#engine.open();
       const running = await this.#connect();
       this.#running = running;
       this.#keeper.load(running.identity.memberId);
       requirePartitioner(this.#options.partitioner, this.#keeper.head?.partitioner);
+      this.#membership.useRunning({ ...running, frontEnds });
       this.#work.useRunning(running);
       this.#admin.useRunning(running);
-      this.#introduce(running);
+      this.#introduce(running, frontEnds);
       await ready;
     } catch (error) {
       await this.stop();
@@ -220,10 +202,9 @@ export class Member {
   }
 
   async #release(): Promise<void> {
-    this.#fail(new Error("the member was stopped before it was in the ring"));
+    this.#membership.stop();
     this.#coordinator.refuseBecause("it is stopping");
     this.#loadTimer?.cancel();
-    this.#placeCheck.stop();
     this.#running?.gossip.stop();
     this.#running?.peers.stop();
     this.#admin.stop();
@@ -268,9 +249,8 @@ export class Member {
   }
 
   /** Tells gossip about this member, and starts it. */
-  #introduce({ identity, gossip }: Running): void {
+  #introduce({ identity, gossip }: Running, frontEnds: FrontEndAddresses): void {
     const { dc, rack, releaseVersion } = this.#options;
-    const frontEnds = this.#frontEnds;
     const states = {
       STATUS: "JOINING",
       DC: dc,
@@ -317,23 +297,22 @@ export class Member {
         this.#takeOver(effect.offer.payload, effect.from);
         break;
       case "found":
-        this.#orFail(() => this.#found());
+        this.#membership.found();
         break;
       case "running":
-        this.#isGossiping = true;
-        this.#orFail(() => this.#join());
+        this.#membership.ask();
         break;
       case "generation":
         this.#keepGeneration(effect.generation);
         break;
       case "identity-conflict":
-        this.#giveWay(effect.otherAddress);
+        this.#membership.giveWay(effect.otherAddress);
         break;
       case "other-partitioner":
-        this.#refusePartitioner(effect.address, effect.partitioner);
+        this.#membership.refusePartitioner(effect.address, effect.partitioner);
         break;
       case "other-cluster":
-        this.#refuseCluster(effect.address, effect.clusterId);
+        this.#membership.refuseCluster(effect.address, effect.clusterId);
         break;
       default:
     }
@@ -345,32 +324,8 @@ export class Member {
     this.#isNews = false;
     this.#keeper.learn();
     this.#work.review();
-    this.#checkJoined();
+    this.#membership.review();
     this.#admin.gossipChanged();
-  }
-
-  /** Another process has this identity: serving on would make one version of two writers. */
-  #giveWay(otherAddress: string): void {
-    const reason =
-      `another member with this one's id is alive at ${otherAddress}; ` +
-      "one of them was probably started from a copy of the other's data directory";
-    this.#deps.logger.error("member.identity-conflict", { otherAddress });
-    // Otherwise both would tell the ring their address for ever.
-    if (this.#addressWish !== undefined) this.#keeper.giveUp(this.#addressWish);
-    this.#coordinator.refuseBecause(reason);
-    this.#fail(new Error(reason));
-  }
-
-  /** The ring that it wants to join is none for it. Who has a ring goes on with that. */
-  #refusePartitioner(address: string, theirs: string): void {
-    if (this.#keeper.history !== undefined) return;
-    this.#fail(otherPartitioner(this.#options.partitioner, theirs, address));
-  }
-
-  /** Its data belong to another ring than the one that it was told to join. */
-  #refuseCluster(address: string, theirs: string): void {
-    if (this.#isJoined) return;
-    this.#fail(otherCluster(this.#keeper.head?.clusterId ?? "", theirs, address));
   }
 
   #takeOver(payload: unknown, from: string): void {
@@ -379,17 +334,7 @@ export class Member {
       this.#keeper.offer(decodeControl(payload), from);
     } catch (error) {
       this.#deps.logger.error("layout.refused", { from, error: String(error) });
-      if (!this.#isJoined) this.#fail(error as Error);
-    }
-  }
-
-  /** What cannot be done, e.g. by the allocator chosen, ends the start. */
-  #orFail(act: () => void): void {
-    try {
-      act();
-    } catch (error) {
-      if (error instanceof InvariantError) throw error;
-      this.#fail(error as Error);
+      this.#membership.fail(error as Error);
     }
   }
 
@@ -398,40 +343,6 @@ export class Member {
     keepGeneration(this.#deps.disk, identity, generation).catch((error: unknown) => {
       this.#deps.logger.error("member.generation-not-saved", { error: String(error) });
     });
-  }
-
-  #found(): void {
-    const { identity, address } = must(this.#running, "the member runs");
-    const { dc, rack, weight, clusterName, partitioner } = this.#options;
-    const joining = { id: identity.memberId, dc, rack, weight };
-    const tokens = chooseTokens(this.#options, joining, { partitioner }, this.#deps.rng);
-    const founder: LayoutMember = { ...joining, address, ...this.#frontEnds, tokens };
-    this.#keeper.found({
-      clusterId: randomUuid(this.#deps.rng),
-      clusterName,
-      partitioner,
-      members: [founder],
-    });
-  }
-
-  /** Asks to be in the ring; a member that was in it before keeps its tokens. */
-  #join(): void {
-    const { identity, address, gossip } = must(this.#running, "the member runs");
-    const { dc, rack, weight, numTokens, allocator, initialToken, autoBootstrap } = this.#options;
-    const id = identity.memberId;
-    const place = { id, address, ...this.#frontEnds, dc, rack, weight };
-    const sponsor = gossip.members().find(({ isAlive, isSelf }) => isAlive && !isSelf)?.id ?? "";
-    const choice = { numTokens, allocator, initialToken };
-    const request = { ...place, ...choice, isAutomatic: autoBootstrap, sponsor };
-    const value = formatJoinRequest(request);
-    gossip.input({ kind: "set-state", name: JOIN, value, isUrgent: true });
-    if (autoBootstrap && this.#options.seeds.slice(1).includes(address)) {
-      this.#deps.logger.warn("member.own-seed", { address });
-    }
-    const addresses = { address, ...this.#frontEnds };
-    this.#addressWish = () => ({ kind: "addresses", id, addresses });
-    this.#keeper.want(this.#addressWish);
-    this.#checkJoined();
   }
 
   #useHistory(): void {
@@ -449,63 +360,8 @@ export class Member {
     gossip.input({ kind: "layout", layout });
     spreadFacts(gossip, running.identity.memberId, this.#keeper.facts);
     this.#work.review();
-    this.#checkJoined();
+    this.#membership.review();
     this.#admin.gossipChanged();
-  }
-
-  /**
-   * The start is over when gossip runs, this member is in the layout that is read from, as it is
-   * configured, and the live members agree on the newest layout, which this one has taken over: it
-   * may have been removed from the ring meanwhile, or given another place in it.
-   */
-  #checkJoined(): void {
-    const { history } = this.#keeper;
-    if (this.#running === undefined || history === undefined) return;
-    const { gossip, identity } = this.#running;
-    if (this.#isOut(history, identity.memberId)) return;
-    const entry = readLayoutOf(history).members.find(({ id }) => id === identity.memberId);
-    if (entry === undefined) return this.#checkRefusal();
-    if (!this.#isGossiping || this.#isJoined) return;
-    if (dissenters(history, gossip.members()).length > 0) return;
-    if (isBehind(history, gossip.members())) return;
-    const present = headOf(history).members.find(({ id }) => id === entry.id) ?? entry;
-    if (!this.#placeCheck.passes(present, this.#options)) return;
-    this.#isJoined = true;
-    gossip.input({ kind: "set-state", name: "TOKENS", value: entry.tokens.join(",") });
-    gossip.input({ kind: "set-state", name: "STATUS", value: "NORMAL" });
-    gossip.input({ kind: "set-state", name: JOIN, value: "" });
-    this.#joined();
-  }
-
-  /** True if this member has left the ring, or was removed from it. */
-  #isOut(history: LayoutHistory, id: string): boolean {
-    const { leavingIds, removedIds } = headOf(history);
-    const isActive = activeMembers(history).some((member) => member.id === id);
-    const isRemoved = removedIds.includes(id);
-    if (!isRemoved && (isActive || !leavingIds.includes(id))) return false;
-    if (this.#isGone) return true;
-    this.#isGone = true;
-    const reason = isRemoved
-      ? `this member (${id}) was removed from the ring and never comes back; ` +
-        "start it with an empty data directory to join as a new one"
-      : "this member has left the ring";
-    this.#coordinator.refuseBecause(reason);
-    this.#deps.logger.warn(isRemoved ? "member.removed" : "member.left", { memberId: id, reason });
-    this.#fail(new Error(reason));
-    this.#running?.gossip.input({
-      kind: "set-state",
-      name: "STATUS",
-      value: "LEFT",
-      isUrgent: true,
-    });
-    return true;
-  }
-
-  /** Not in the ring yet: a start ends when the ring does not take it in. */
-  #checkRefusal(): void {
-    const { gossip, identity } = must(this.#running, "the member runs");
-    const reason = refusalOf(gossip.members(), identity.memberId);
-    if (reason !== undefined) this.#fail(new Error(`the ring does not take it in: ${reason}`));
   }
 
   /** A peer lives in another layout: a round of gossip with it settles which one wins. */
