@@ -130,6 +130,14 @@ describe("asking one member", () => {
 });
 
 describe("draining", () => {
+  it("is told to those who keep clients, when requests are refused already", () => {
+    const { coordinator } = echoing().members[0]!;
+    const heard: (string | undefined)[] = [];
+    coordinator.onRefusing((reason) => heard.push(reason, coordinator.refusal));
+    coordinator.refuseBecause("it is drained");
+    expect(heard).toEqual(["it is drained", "it is drained"]);
+  });
+
   it("ends when no operation of a client is under way, whatever is asked meanwhile", async () => {
     const cluster = echoing();
     const { coordinator } = cluster.members[0]!;

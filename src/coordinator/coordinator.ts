@@ -102,6 +102,7 @@ export class Coordinator implements KvApi {
   readonly #replica: ReplicaService;
   readonly #header: FrameHeader = { type: 0, flags: 0, keyspaceId: 0, requestId: 0 };
   #refusal: string | undefined = "it is not in a ring yet";
+  readonly #onRefusing: ((reason: string) => void)[] = [];
   #peerOfLink = new Map<Link, Peer>();
   #peerOf: (memberId: string) => Peer | undefined = () => undefined;
 
@@ -156,6 +157,12 @@ export class Coordinator implements KvApi {
   /** Refuses requests of clients until `serve`; as a replica it goes on. */
   refuseBecause(reason: string): void {
     this.#refusal = reason;
+    for (const listener of this.#onRefusing) listener(reason);
+  }
+
+  /** Calls `listener` each time that requests of clients are refused from now on. */
+  onRefusing(listener: (reason: string) => void): void {
+    this.#onRefusing.push(listener);
   }
 
   serve(): void {

@@ -225,6 +225,8 @@ export class FakeAdmin extends FakeTopology implements AdminApi {
     return { isReady: this.reason === undefined, reason: this.reason };
   }
 
+  onRefusing(): void {}
+
   keyspaces(): readonly KeyspaceView[] {
     return this.#keyspaces;
   }

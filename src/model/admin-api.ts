@@ -142,6 +142,8 @@ export interface AdminApi extends TopologyApi {
   gossip(): readonly GossipView[];
   info(): InfoView;
   readiness(): ReadinessView;
+  /** Calls `listener` whenever this member ceases to serve clients, as soon as it is not ready. */
+  onRefusing(listener: (reason: string) => void): void;
   keyspaces(): readonly KeyspaceView[];
   /**
    * Creates a keyspace and resolves when every live member knows it. Creating one that exists with

@@ -188,15 +188,10 @@ export class Admin implements AdminApi {
   }
 
   gossip(): readonly GossipView[] {
-    return (this.#running?.gossip.members() ?? []).map(
-      ({ id, address, generation, heartbeat, states }) => ({
-        id,
-        address,
-        generation,
-        heartbeat,
-        states,
-      }),
-    );
+    const members = this.#running?.gossip.members() ?? [];
+    return members.map(({ id, address, generation, heartbeat, states }) => {
+      return { id, address, generation, heartbeat, states };
+    });
   }
 
   info(): InfoView {
@@ -230,6 +225,10 @@ export class Admin implements AdminApi {
   readiness(): ReadinessView {
     const reason = this.#deps.coordinator.refusal;
     return { isReady: reason === undefined, reason };
+  }
+
+  onRefusing(listener: (reason: string) => void): void {
+    this.#deps.coordinator.onRefusing(listener);
   }
 
   keyspaces(): readonly KeyspaceView[] {

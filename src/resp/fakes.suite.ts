@@ -176,7 +176,14 @@ function textOf(bytes: Uint8Array): string {
 }
 
 /** A control plane of one member with the given keyspaces. */
-export function fakeAdmin(names: () => readonly string[]): AdminApi {
+export interface FakeAdmin extends AdminApi {
+  /** The member serves no more. */
+  refuseBecause(reason: string): void;
+}
+
+export function fakeAdmin(names: () => readonly string[]): FakeAdmin {
+  const listeners: ((reason: string) => void)[] = [];
+  let refusal: string | undefined;
   const member = {
     id: "11111111-2222-4333-8444-555555555555",
     address: "127.0.0.1:7000",
@@ -228,7 +235,12 @@ export function fakeAdmin(names: () => readonly string[]): AdminApi {
       storage: { engine: "fake", keys: 0, liveBytes: 0, diskBytes: 0 },
       dataDirectory: undefined,
     }),
-    readiness: () => ({ isReady: true, reason: undefined }),
+    readiness: () => ({ isReady: refusal === undefined, reason: refusal }),
+    onRefusing: (listener) => void listeners.push(listener),
+    refuseBecause: (reason) => {
+      refusal = reason;
+      for (const listener of listeners) listener(reason);
+    },
     keyspaces,
     ring: notFaked,
     describeRing: notFaked,

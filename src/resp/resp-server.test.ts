@@ -6,12 +6,13 @@ import { Redis } from "ioredis";
 import { createClient } from "redis";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { RespServerLimits } from "./context.ts";
-import { FakeKv, fakeAdmin, realClock } from "./fakes.suite.ts";
+import { type FakeAdmin, FakeKv, fakeAdmin, realClock } from "./fakes.suite.ts";
 import { RespServer } from "./resp-server.ts";
 
 const runFile = promisify(execFile);
 
 let kv: FakeKv;
+let admin: FakeAdmin;
 let server: RespServer;
 let port: number;
 const events: string[] = [];
@@ -22,13 +23,14 @@ async function serve(
 ): Promise<void> {
   kv = new FakeKv();
   kv.clockMs = Date.now();
+  admin = fakeAdmin(() => kv.keyspaces);
   events.length = 0;
   const note = (event: string): void => {
     events.push(event);
   };
   const logger = { debug: note, info: note, warn: note, error: note };
   server = new RespServer(
-    { kv, admin: fakeAdmin(() => kv.keyspaces), clock: realClock, logger },
+    { kv, admin, clock: realClock, logger },
     { host: "127.0.0.1", port: 0, limits, ...options },
   );
   ({ port } = await server.start());
@@ -283,6 +285,61 @@ describe("connections", () => {
     const wire = new Wire();
     wire.socket.write("PING\r\n");
     expect(await wire.receive("+PONG\r\n")).toBe("+PONG\r\n");
+  });
+});
+
+describe("a member that serves no more", () => {
+  test("answers running commands, then closes every connection and takes none", async () => {
+    await serve();
+    const idle = new Wire();
+    idle.socket.write("PING\r\n");
+    expect(await idle.receive("+PONG\r\n")).toBe("+PONG\r\n");
+    const held: (() => void)[] = [];
+    kv.answer = (run) => void held.push(run);
+    const busy = new Wire();
+    busy.socket.write("SET a 1\r\n");
+    await vi.waitFor(() => expect(held).toHaveLength(1));
+    admin.refuseBecause("it is drained");
+    await idle.closed();
+    expect(idle.received).toBe("");
+    expect(busy.isClosed).toBe(false);
+    for (const answer of held) answer();
+    await busy.closed();
+    expect(busy.received).toBe("+OK\r\n");
+    const late = new Wire();
+    await late.closed();
+    expect(late.received).toBe("-NOTREADY this member cannot serve: it is drained\r\n");
+  });
+
+  test("cuts off what does not end in time, and can be stopped meanwhile", async () => {
+    await serve({}, { stopTimeoutMs: 20 });
+    const held: (() => void)[] = [];
+    kv.answer = (run) => void held.push(run);
+    const wire = new Wire();
+    wire.socket.write("GET a\r\n");
+    await vi.waitFor(() => expect(held).toHaveLength(1));
+    admin.refuseBecause("it has left");
+    await wire.closed();
+    expect(events).toContain("resp.client-killed");
+    admin.refuseBecause("it is stopping");
+    await server.stop();
+    for (const answer of held) answer();
+  });
+
+  test("sends a client library to another member, which its application does not notice", async () => {
+    await serve();
+    const [first, firstPort, firstAdmin] = [server, port, admin];
+    await serve();
+    const client = new Redis({ port: firstPort, retryStrategy: () => 1, lazyConnect: true });
+    client.on("error", () => {});
+    client.on("close", () => (client.options.port = port));
+    await client.connect();
+    expect(await client.set("a", "1")).toBe("OK");
+    firstAdmin.refuseBecause("it is drained");
+    await vi.waitFor(() => expect(client.options.port).toBe(port));
+    expect(await client.set("a", "2")).toBe("OK");
+    await client.quit();
+    await first.stop();
   });
 });
 

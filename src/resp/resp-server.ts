@@ -4,10 +4,15 @@
  * It stands on KvApi and AdminApi alone and has no data of its own. Stopping is graceful: nothing new
  * is accepted, commands that run are answered, then connections close; what has not ended after
  * `stopTimeoutMs` is cut off.
+ *
+ * A member that cannot serve closes connections, because clients know what to do then: try again, or
+ * try another member. An error to each of their commands would reach the application. So new clients
+ * of a member that does not serve yet are sent away, and all of one that serves no more: it was
+ * drained, or has left the ring.
  */
 import { createServer, type Server, type Socket } from "node:net";
 import type { AdminApi } from "../model/admin-api.ts";
-import type { Clock, Logger } from "../model/deps.ts";
+import type { Clock, Logger, Timer } from "../model/deps.ts";
 import type { KvApi } from "../model/kv-api.ts";
 import { assert } from "../util/assert.ts";
 import type { CommandTable } from "./commands/command-table.ts";
@@ -68,6 +73,8 @@ export class RespServer implements ServerContext {
   #nextClientId = 1;
   /** Called when the last connection closes while the server stops. */
   #onEmpty: (() => void) | undefined = undefined;
+  /** Cuts off those whose connections do not end. */
+  #drainTimer: Timer | undefined = undefined;
 
   constructor(deps: RespServerDeps, options: RespServerOptions) {
     this.kv = deps.kv;
@@ -105,6 +112,7 @@ export class RespServer implements ServerContext {
       });
     });
     server.on("error", (error) => this.logger.error("resp.listener-failed", { error }));
+    this.admin.onRefusing((reason) => this.#sendAway(reason));
     const bound = server.address();
     assert(typeof bound === "object" && bound !== null, "a TCP server has an address");
     this.#address = { host, port: bound.port };
@@ -118,17 +126,12 @@ export class RespServer implements ServerContext {
     if (server === undefined || !server.listening) return;
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     const empty = new Promise<void>((resolve) => (this.#onEmpty = resolve));
-    const timer = this.clock.setTimer(
-      this.#options.stopTimeoutMs ?? DEFAULT_STOP_TIMEOUT_MS,
-      () => {
-        for (const { session } of this.#connections) session.kill("the server stops");
-      },
-    );
-    for (const { session } of this.#connections) session.drain();
+    this.#drainTimer?.cancel();
+    this.#drain("the server stops");
     if (this.#connections.size === 0) this.#onEmpty?.();
     await empty;
     await closed;
-    timer.cancel();
+    this.#drainTimer?.cancel();
     this.logger.info("resp.stopped", { port: this.#address.port });
   }
 
@@ -141,11 +144,7 @@ export class RespServer implements ServerContext {
     for (const { session } of this.#connections) yield session;
   }
 
-  /**
-   * Why a new client is sent away, if it is. A member that cannot serve yet closes the connection,
-   * because clients know what to do then: try again, or try another member. An error to each of
-   * their commands would reach the application.
-   */
+  /** Why a new client is sent away, if it is. */
   #refusal(): string | undefined {
     if (this.#connections.size >= this.limits.maxClients) return TOO_MANY_CLIENTS;
     const { isReady, reason } = this.admin.readiness();
@@ -173,6 +172,23 @@ export class RespServer implements ServerContext {
       this.#nextClientId++,
     );
     this.#connections.add(connection);
+  }
+
+  /** The member serves no more, and goes on as a replica perhaps. */
+  #sendAway(reason: string): void {
+    if (this.#connections.size === 0 || this.#onEmpty !== undefined) return;
+    this.logger.info("resp.clients-sent-away", { clients: this.#connections.size, reason });
+    this.#drainTimer?.cancel();
+    this.#drain(`the member does not serve: ${reason}`);
+  }
+
+  /** Ends every connection: what runs is answered, what does not end in time is cut off. */
+  #drain(reason: string): void {
+    const timeoutMs = this.#options.stopTimeoutMs ?? DEFAULT_STOP_TIMEOUT_MS;
+    this.#drainTimer = this.clock.setTimer(timeoutMs, () => {
+      for (const { session } of this.#connections) session.kill(reason);
+    });
+    for (const { session } of this.#connections) session.drain();
   }
 
   #forget(connection: SocketConnection): void {
