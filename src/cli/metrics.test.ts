@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { createNode } from "../node/create-node.ts";
 import { FakeAdmin } from "../http/fakes.suite.ts";
 import { createRespStats } from "../resp/context.ts";
 import { METRICS, createMetrics } from "./metrics.ts";
@@ -37,4 +38,16 @@ test("names carry their unit, counters end in _total", () => {
     ({ name, kind }) => name.endsWith("_total") !== (kind === "counter"),
   );
   expect(wrong).toEqual([]);
+});
+
+test("every operation that a node counts is shown and explained", async () => {
+  const node = createNode();
+  const resp = (): undefined => undefined;
+  const metrics = createMetrics({ admin: node.admin, counters: () => node.counters, resp });
+  const shown = [
+    ...(await metrics()).matchAll(/^dynaring_operations_total\{operation="(.*?)"\}/gm),
+  ];
+  const row = METRICS.find(({ name }) => name === "dynaring_operations_total");
+  expect(Object.keys(row?.meanings ?? {})).toEqual(shown.map(([, operation]) => operation));
+  expect(row?.meanings).toHaveProperty("layoutRetries");
 });

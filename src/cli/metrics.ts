@@ -21,6 +21,8 @@ interface MetricRow {
   readonly name: string;
   readonly help: string;
   readonly labels: readonly string[];
+  /** What the values of the first label mean, where they do not say it themselves. */
+  readonly meanings?: Readonly<Record<string, string>> | undefined;
   readonly kind: "gauge" | "counter";
   /** Values with their labels, in the order of `labels`. */
   readonly read: (sources: MetricsSources) => readonly Sample[];
@@ -28,6 +30,21 @@ interface MetricRow {
 
 /** Among the counters of the node, those that also fall. */
 const LEVELS: ReadonlySet<string> = new Set(["pending", "inFlightBytes"]);
+
+/** The counters of the node; a test holds these to be all of them. */
+const OPERATIONS: Readonly<Record<string, string>> = {
+  reads: "Reads of clients that this member coordinated.",
+  writes: "Writes of clients that this member coordinated.",
+  readFailures: "Reads among them that failed.",
+  writeFailures: "Writes among them that failed, or whose outcome is unknown.",
+  speculativeReads: "Reads for which one more replica was asked, because one was slow.",
+  readRepairs: "Reads that found replicas different, and made them equal.",
+  replicaReads: "Reads that this member answered as a replica to another one.",
+  replicaWrites: "Writes that this member took as a replica from another one.",
+  layoutMismatches:
+    "Requests that this member refused as a replica, because their coordinator lives in another layout.",
+  layoutRetries: "Requests that this member made again, because a replica lives in another layout.",
+};
 
 export const METRICS: readonly MetricRow[] = [
   {
@@ -90,6 +107,7 @@ export const METRICS: readonly MetricRow[] = [
     name: "dynaring_operations_total",
     help: "What this member did as coordinator and as replica.",
     labels: ["operation"],
+    meanings: OPERATIONS,
     kind: "counter",
     read: ({ counters }) =>
       Object.entries(counters())

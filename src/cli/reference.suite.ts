@@ -121,10 +121,11 @@ export function metricsReference(): string {
     "process that `prom-client` collects (`process_*`, `nodejs_*`).",
     "",
   ];
-  const rows = METRICS.map(({ name, kind, labels, help }) => {
+  const rows = METRICS.flatMap(({ name, kind, labels, help, meanings = {} }) => {
     const by =
       labels.length === 0 ? "" : `, by ${labels.map((label) => `\`${label}\``).join(", ")}`;
-    return `- \`${name}\` (${kind}${by}): ${help}`;
+    const values = Object.entries(meanings).map(([value, text]) => `  - \`${value}\`: ${text}`);
+    return [`- \`${name}\` (${kind}${by}): ${help}`, ...values];
   });
   return [...intro, ...rows, ""].join("\n");
 }
