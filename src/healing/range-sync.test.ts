@@ -1,185 +1,11 @@
+/** What a sync ends with, and how it gets there. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Ask } from "../codec/ask.ts";
-import { type ChunkEnd, StreamChunkWriter } from "../codec/stream-frames.ts";
-import type { SyncDuty } from "../layout/transition.ts";
 import type { CellWrite } from "../model/cell-write.ts";
-import { silentLogger } from "../model/deps.ts";
-import { tokenHi, tokenLo } from "../ring/token.ts";
-import { StorageError } from "../storage/storage-error.ts";
 import { SeededRng, randomBelow } from "../util/random.ts";
 import { compareHeads } from "../versions/compare.ts";
-import {
-  RangeSync,
-  type RangeSyncDeps,
-  type RangeSyncOptions,
-  type RangeSyncState,
-} from "./range-sync.ts";
-import type { SyncRecord } from "./sync-progress.ts";
-import {
-  type Fate,
-  ManualClock,
-  NaiveEngine,
-  describeRow,
-  isInSpan,
-  makeAsk,
-  noSink,
-} from "./testing.suite.ts";
-
-const KEYSPACE = 1;
-const SMALL: Partial<RangeSyncOptions> = {
-  bytesPerSecond: 1e6,
-  cellsPerSecond: 1e6,
-  chunkBytes: 300,
-  chunkCells: 4,
-  checkpointBytes: 600,
-};
-
-/** The receiver "r" and others that may hold something. */
-class World {
-  readonly clock: ManualClock = new ManualClock();
-  own: NaiveEngine = new NaiveEngine(this.clock);
-  readonly others: Map<string, NaiveEngine> = new Map();
-  readonly dead: Set<string> = new Set();
-  readonly questions: { memberId: string; kind: number }[] = [];
-  fate: (memberId: string, keyspaceId: number) => Fate = () => "answer";
-  /** What the lead writes down at each progress. */
-  saved: unknown;
-  /** Cells that were written down as fetched while a power failure could still take them. */
-  readonly lost: string[] = [];
-  sync: RangeSync;
-  duties: readonly SyncDuty[] = [];
-  readonly options: Partial<RangeSyncOptions>;
-
-  constructor(ids: readonly string[], options: Partial<RangeSyncOptions> = SMALL) {
-    for (const id of ids) this.others.set(id, new NaiveEngine());
-    this.options = options;
-    this.sync = this.make();
-  }
-
-  make(deps: Partial<RangeSyncDeps> = {}): RangeSync {
-    const { clock, own, others } = this;
-    const asked = makeAsk({
-      clock,
-      engines: others,
-      fate: ({ memberId, keyspaceId, makeBody }) => {
-        this.questions.push({ memberId, kind: makeBody({ counter: 1, hash: 1 })[8] as number });
-        return this.dead.has(memberId) ? "DOWN" : this.fate(memberId, keyspaceId);
-      },
-      delayMs: 3,
-    });
-    const sync = new RangeSync(
-      {
-        engine: own,
-        clock,
-        logger: silentLogger,
-        ask: asked,
-        isAlive: (id) => !this.dead.has(id),
-        onProgress: () => {
-          if (this.sync !== sync) return;
-          const record = sync.record();
-          this.saved = JSON.parse(JSON.stringify(record));
-          this.#checkSaved(record);
-        },
-        ...deps,
-      },
-      this.options,
-    );
-    return sync;
-  }
-
-  /** What is written down as done is there after a power failure. */
-  #checkSaved({ groups }: SyncRecord): void {
-    const durable = this.own.afterCrash();
-    const passes = groups.flatMap(({ ranges, replicas }) =>
-      ranges.flatMap(({ start, end, isFinished, passes: begun }) => {
-        // Which of several holders were enough is not written down.
-        const all = isFinished && replicas.length === 1 ? { [replicas[0]!.id]: "done" } : begun;
-        return Object.entries(all).map(([holder, at]) => {
-          const stop = at === "done" ? end : at;
-          return { holder, span: spanOf({ start: BigInt(start), end: BigInt(stop) }) };
-        });
-      }),
-    );
-    for (const { holder, span } of passes) {
-      for (const row of this.others.get(holder)?.rows(KEYSPACE, span) ?? []) {
-        const head = durable.head(KEYSPACE, row.tokenHi, row.tokenLo, row.key);
-        if (head !== undefined && compareHeads(head, row) >= 0) continue;
-        this.lost.push(`${describeRow(row)} of ${holder}`);
-      }
-    }
-  }
-
-  put(at: string, write: CellWrite): void {
-    (this.others.get(at) ?? this.own).put(write, "memory", noSink);
-  }
-
-  start(...duties: readonly SyncDuty[]): void {
-    this.duties = duties;
-    this.sync.start(duties);
-  }
-
-  /** Another process goes on where this one wrote down to be; after a crash without its last words. */
-  async restart(isCrash: boolean): Promise<void> {
-    const before = this.sync;
-    if (isCrash) {
-      this.own = this.own.afterCrash();
-      this.sync = this.make();
-      await this.clock.settled(before.cancel());
-    } else {
-      await this.clock.settled(before.stop());
-      this.sync = this.make();
-    }
-    this.sync.start(this.duties, this.saved);
-  }
-
-  /** Waits for the end, and throws if there is none. */
-  async run(): Promise<RangeSyncState> {
-    await this.clock.runUntil(() => this.sync.state().phase === "done");
-    const state = this.sync.state();
-    const isThrough = state.rangesDone === this.duties.length && state.share === 1;
-    if (state.phase !== "done" || !isThrough) throw new Error(JSON.stringify(state));
-    if (this.lost.length > 0) throw new Error(`not durable: ${this.lost.join("; ")}`);
-    return state;
-  }
-}
-
-function duty(extra: Partial<SyncDuty> & { holders: readonly string[] }): SyncDuty {
-  return {
-    keyspaceId: KEYSPACE,
-    start: -(2n ** 40n),
-    end: 2n ** 40n,
-    receiver: "r",
-    source: undefined,
-    replicas: extra.holders.map((id) => ({ id, dc: "" })),
-    target: ["r"],
-    ...extra,
-  };
-}
-
-function cellOf(index: number, extra: Partial<CellWrite> = {}): CellWrite {
-  return {
-    keyspaceId: KEYSPACE,
-    // Three cells share each token.
-    tokenHi: (Math.floor(index / 3) % 7) - 4,
-    tokenLo: Math.floor(index / 3),
-    key: Buffer.from(`key-${index}`),
-    value: Buffer.from(`value-${index}`),
-    timestamp: 100,
-    writer: 1,
-    expiresAtMs: 0,
-    ...extra,
-  };
-}
-
-function spanOf({ start, end }: Pick<SyncDuty, "start" | "end">): Parameters<typeof isInSpan>[0] {
-  return {
-    startHi: tokenHi(start),
-    startLo: tokenLo(start),
-    endHi: tokenHi(end),
-    endLo: tokenLo(end),
-  };
-}
+import { KEYSPACE, SMALL, World, cellOf, duty, spanOf } from "./sync-world.suite.ts";
+import { type Fate, NaiveEngine, describeRow, isInSpan, noSink } from "./testing.suite.ts";
 
 /** Cells of a small world: an index of a key, a version, and who holds it. */
 const scatter = fc.array(
@@ -192,8 +18,6 @@ const scatter = fc.array(
   }),
   { maxLength: 60 },
 );
-
-const END: ChunkEnd = { cursorHi: 0, cursorLo: 0, taken: 0, isComplete: false };
 
 const FAULTS: readonly Fate[] = ["damage", "DOWN", "LAYOUT", "TIMEOUT", "REFUSED"];
 
@@ -226,7 +50,6 @@ async function live(world: World, breaks: readonly number[]): Promise<void> {
   }
   await world.run();
 }
-
 const breaks = fc.array(fc.integer({ min: 0, max: 60 }), { maxLength: 4 });
 
 test("copying ends with everything that the losing replica has, whatever fails and restarts", async () => {
@@ -385,166 +208,6 @@ test("a duty that has to wait keeps no other one waiting", async () => {
   await world.run();
 });
 
-test("a damaged chunk is counted, not put, and asked for again", async () => {
-  const world = new World(["a"]);
-  for (let index = 0; index < 10; index++) world.put("a", cellOf(index));
-  let damaged = 0;
-  world.fate = () => (damaged++ < 2 ? "damage" : "answer");
-  world.start(duty({ source: "a", holders: ["a"] }));
-  await world.clock.runUntil(() => damaged === 2);
-  expect(world.own.putCount).toBe(0);
-  await world.run();
-  expect(world.sync.state().damagedChunks).toBe(2);
-  expect(world.own.cells.size).toBe(10);
-});
-
-test.each<[string, ChunkEnd, bigint]>([
-  ["a cell behind its span", { ...END, cursorHi: 9, cursorLo: 0, isComplete: true }, 2n ** 40n],
-  ["a cell behind its cursor", { ...END, cursorHi: 8, cursorLo: 5 }, 9n * 2n ** 32n],
-  ["a cursor outside of the span", { ...END, cursorHi: 10, cursorLo: 0 }, 9n * 2n ** 32n],
-  ["a cursor that stands still", { ...END, cursorHi: 8, cursorLo: 0 }, 8n * 2n ** 32n],
-  ["an end before the span's end", { ...END, cursorHi: 8, cursorLo: 5, isComplete: true }, 1n],
-])("a chunk with %s is not believed", async (_, end, token) => {
-  const world = new World(["a"]);
-  const forged: Ask = () => {
-    const writer = new StreamChunkWriter(100);
-    const cell = cellOf(1, { tokenHi: tokenHi(token), tokenLo: tokenLo(token) });
-    writer.add({ ...cell, isTombstone: false, contentHash: 0 }, cell.value);
-    return Promise.resolve(writer.finish(end));
-  };
-  world.sync = world.make({ ask: forged });
-  const [start, stop] = [8n * 2n ** 32n, 9n * 2n ** 32n];
-  world.start(duty({ source: "a", holders: ["a"], start, end: stop }));
-  await world.clock.runFor(2000);
-  expect(world.sync.state()).toMatchObject({ rangesDone: 0, cells: 0, share: 0 });
-  expect(world.sync.state().damagedChunks).toBeGreaterThan(2);
-  expect(world.own.putCount).toBe(0);
-  await world.clock.settled(world.sync.stop());
-});
-
-test.each(["cancel", "stop", "pause"] as const)(
-  "after %s, an answer that comes late is dropped",
-  async (how) => {
-    const world = new World(["a"]);
-    for (let index = 0; index < 10; index++) world.put("a", cellOf(index));
-    const late: (() => void)[] = [];
-    const honest = makeAsk({
-      clock: world.clock,
-      engines: world.others,
-      fate: () => "answer",
-      delayMs: 1,
-    });
-    const slow: Ask = async (question) => {
-      const body = await honest(question);
-      await new Promise<void>((resolve) => late.push(resolve));
-      return body;
-    };
-    world.sync = world.make({ ask: slow });
-    world.start(duty({ source: "a", holders: ["a"] }));
-    await world.clock.runUntil(() => late.length === 1);
-    await world.clock.settled(world.sync[how]());
-    late[0]!();
-    await world.clock.runFor(60_000);
-    expect(world.own.putCount).toBe(0);
-    expect(world.clock.pendingTimers).toBe(0);
-    const phases = { cancel: "cancelled", stop: "stopped", pause: "paused" } as const;
-    expect(world.sync.state().phase).toBe(phases[how]);
-    world.sync.resume();
-    await world.clock.runFor(1000);
-    expect(late.length).toBe(how === "pause" ? 2 : 1);
-    await world.clock.settled(world.sync.stop());
-  },
-);
-
-test("stopping, and going on after a pause, wait for puts that are under way", async () => {
-  const world = new World(["a"]);
-  world.put("a", cellOf(1));
-  const held: (() => void)[] = [];
-  const { own } = world;
-  const slowEngine: RangeSyncDeps["engine"] = {
-    head: (...cell) => own.head(...cell),
-    sync: () => own.sync(),
-    put: (write, durability, sink) => {
-      own.put(write, durability, noSink);
-      held.push(() => sink.stored());
-    },
-  };
-  world.sync = world.make({ engine: slowEngine });
-  world.start(duty({ source: "a", holders: ["a"] }));
-  await world.clock.runUntil(() => held.length === 1);
-  void world.sync.pause();
-  world.sync.resume();
-  await world.clock.runFor(1000);
-  expect(world.questions.length).toBe(1);
-  let isStopped = false;
-  const stopped = world.sync.stop().then(() => (isStopped = true));
-  await world.clock.runFor(1000);
-  expect(isStopped).toBe(false);
-  held[0]!();
-  await world.clock.settled(stopped);
-});
-
-test("a full disk fails the sync with a clear reason, and it goes on when there is space", async () => {
-  const world = new World(["a"]);
-  for (let index = 0; index < 10; index++) world.put("a", cellOf(index));
-  world.own.putError = new StorageError("FULL", "no space left on device");
-  world.start(duty({ source: "a", holders: ["a"] }));
-  await world.clock.runUntil(() => world.sync.state().phase === "failed");
-  const { phase, reason, rangesDone } = world.sync.state();
-  expect({ phase, rangesDone }).toEqual({ phase: "failed", rangesDone: 0 });
-  expect(reason).toMatch(/disk is full.*no space left/);
-  const asked = world.questions.length;
-  await world.clock.runFor(60_000);
-  expect(world.questions.length).toBe(asked);
-  world.own.putError = undefined;
-  world.sync.resume();
-  await world.run();
-  expect(world.own.cells.size).toBe(10);
-});
-
-test("a store that cannot sync fails the sync, and nothing counts as done", async () => {
-  const world = new World(["a"]);
-  world.put("a", cellOf(1));
-  world.own.syncError = new StorageError("READ_ONLY", "a sync failed");
-  world.start(duty({ source: "a", holders: ["a"] }));
-  await world.clock.runUntil(() => world.sync.state().phase === "failed");
-  expect(world.sync.state()).toMatchObject({ rangesDone: 0, phase: "failed" });
-  expect(world.sync.record()).toEqual({ groups: [] });
-  world.own.syncError = undefined;
-  world.sync.resume();
-  await world.run();
-});
-
-test("what was fetched before a stop is not fetched again after it", async () => {
-  const world = new World(["a"], { ...SMALL, checkpointBytes: 1e9, bytesPerSecond: 1000 });
-  for (let index = 0; index < 60; index++) world.put("a", cellOf(index));
-  world.start(duty({ source: "a", holders: ["a"] }));
-  await world.clock.runUntil(() => world.own.cells.size > 30);
-  await world.restart(false);
-  await world.run();
-  expect(world.own.putCount).toBeLessThan(70);
-});
-
-test("a chunk that is refused keeps only its own duty waiting", async () => {
-  const world = new World(["a"]);
-  for (let index = 0; index < 10; index++) world.put("a", cellOf(index, { keyspaceId: 2 }));
-  world.fate = (_, keyspaceId) => (keyspaceId === KEYSPACE ? "REFUSED" : "answer");
-  world.start(duty({ holders: ["a"] }), duty({ holders: ["a"], keyspaceId: 2 }));
-  await world.clock.runFor(200);
-  expect(world.sync.state().rangesDone).toBe(1);
-  await world.clock.settled(world.sync.stop());
-});
-
-test("a store that is busy gets the chunk again", async () => {
-  const world = new World(["a"]);
-  for (let index = 0; index < 10; index++) world.put("a", cellOf(index));
-  world.own.putError = new StorageError("BUSY", "too much is waiting");
-  world.clock.setTimer(500, () => (world.own.putError = undefined));
-  world.start(duty({ source: "a", holders: ["a"] }));
-  await world.run();
-  expect(world.own.cells.size).toBe(10);
-});
-
 test("the throttle bounds bytes per second", async () => {
   const world = new World(["a"], { ...SMALL, bytesPerSecond: 1000 });
   // What chunks need besides keys and values is little then.
@@ -578,22 +241,6 @@ test("cells are made durable in groups, and what came is counted by member and k
   expect(bytes).toBe(sizes.reduce((sum, size) => sum + size, 0));
 });
 
-test("a pause keeps everything as it is, and a resume goes on where it was", async () => {
-  const world = new World(["a"], { ...SMALL, chunkBytes: 1000, bytesPerSecond: 1000 });
-  for (let index = 0; index < 60; index++) world.put("a", cellOf(index));
-  world.start(duty({ source: "a", holders: ["a"] }));
-  await world.clock.runUntil(() => world.own.cells.size > 20);
-  await world.clock.settled(world.sync.pause());
-  const { share } = world.sync.state();
-  expect(share).toBeGreaterThan(0);
-  const puts = world.own.putCount;
-  await world.clock.runFor(60_000);
-  expect(world.own.putCount).toBe(puts);
-  world.sync.resume();
-  await world.run();
-  expect(world.own.putCount).toBe(60);
-});
-
 test("a member that fails to be what the pass needs is named as people know it", async () => {
   const world = new World(["a"]);
   world.dead.add("a");
@@ -602,53 +249,4 @@ test("a member that fails to be what the pass needs is named as people know it",
   await world.clock.runFor(1000);
   expect(world.sync.state().reason).toBe("waiting for members: a.example:7401 is down");
   await world.clock.settled(world.sync.stop());
-});
-
-test("an error that nobody foresaw is not swallowed", async () => {
-  const world = new World(["a"]);
-  const unforeseen = new TypeError("a bug");
-  const rejections: unknown[] = [];
-  const listener = (reason: unknown): void => void rejections.push(reason);
-  process.on("unhandledRejection", listener);
-  world.sync = world.make({ ask: () => Promise.reject(unforeseen) });
-  world.start(duty({ source: "a", holders: ["a"] }));
-  await world.clock.runFor(100);
-  process.off("unhandledRejection", listener);
-  expect(rejections).toContain(unforeseen);
-  await expect(world.clock.settled(world.sync.stop())).rejects.toBe(unforeseen);
-});
-
-test("a holder that does not give what it announced is not taken for merged", async () => {
-  const world = new World(["a"]);
-  world.put("a", cellOf(1));
-  world.put("r", cellOf(2));
-  const honest = makeAsk({
-    clock: world.clock,
-    engines: world.others,
-    fate: () => "answer",
-    delayMs: 1,
-  });
-  let isLying = true;
-  const lying: Ask = (question) => {
-    const isList = question.makeBody({ counter: 1, hash: 1 })[8] === 3;
-    if (!isList || !isLying) return honest(question);
-    const empty = makeAsk({
-      clock: world.clock,
-      engines: new Map([["a", new NaiveEngine()]]),
-      fate: () => "answer",
-      delayMs: 1,
-    });
-    return empty(question);
-  };
-  world.sync = world.make({ ask: lying });
-  const replicas = ["r", "a"].map((id) => ({ id, dc: "" }));
-  world.start(
-    duty({ holders: ["a"], replicas: [...replicas, { id: "x", dc: "" }, { id: "y", dc: "" }] }),
-  );
-  await world.clock.runFor(10_000);
-  expect(world.sync.state()).toMatchObject({ phase: "waiting", rangesDone: 0 });
-  expect(world.sync.state().reason).toContain("a does not give a cell that it has announced");
-  isLying = false;
-  await world.run();
-  expect(world.own.cells.size).toBe(2);
 });
