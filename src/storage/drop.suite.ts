@@ -1,5 +1,5 @@
 /** The part of the contract of StorageEngine that concerns spans: dropping and measuring them. */
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import {
   type EngineFixture,
   WHOLE_RING,
@@ -7,9 +7,10 @@ import {
   put,
   render,
   scanAll,
+  useEngines,
   valueOf,
   write,
-} from "./engine.suite.ts";
+} from "./engine-harness.suite.ts";
 import type { StorageEngine, TokenSpan } from "./engine.ts";
 import { measureNow } from "./measure.ts";
 
@@ -35,22 +36,9 @@ function spanOf(start: number, end: number): TokenSpan {
   return { startHi, startLo, endHi, endLo };
 }
 
-export function runDropSuite(name: string, makeFixture: () => EngineFixture): void {
+export function describeDrops(name: string, makeFixture: () => EngineFixture): void {
   describe(`${name}: spans`, () => {
-    let fixture: EngineFixture | undefined;
-    let current: StorageEngine | undefined;
-
-    async function open(): Promise<StorageEngine> {
-      fixture ??= makeFixture();
-      current = fixture.make();
-      await fixture.run(current.open());
-      return current;
-    }
-
-    async function reopen(): Promise<StorageEngine> {
-      if (current !== undefined) await fixture!.run(current.close());
-      return open();
-    }
+    const { open, reopen, run } = useEngines(makeFixture);
 
     const cellAt = (index: number, version = 1) =>
       write({
@@ -63,7 +51,7 @@ export function runDropSuite(name: string, makeFixture: () => EngineFixture): vo
     async function filled(version = 1): Promise<StorageEngine> {
       const engine = await open();
       for (let index = 0; index < TOKENS.length; index++) {
-        await fixture!.run(put(engine, cellAt(index, version), "fsync"));
+        await run(put(engine, cellAt(index, version), "fsync"));
       }
       return engine;
     }
@@ -76,13 +64,6 @@ export function runDropSuite(name: string, makeFixture: () => EngineFixture): vo
       expect(found.sort((a, b) => a - b)).toEqual(read);
       return read;
     }
-
-    afterEach(async () => {
-      if (current !== undefined) await fixture!.run(current.close());
-      fixture?.dispose();
-      fixture = undefined;
-      current = undefined;
-    });
 
     it("drops (start, end], with and without wrapping, and nothing else", async () => {
       let engine = await filled();
@@ -99,9 +80,9 @@ export function runDropSuite(name: string, makeFixture: () => EngineFixture): vo
       ] as const) {
         version -= 1;
         for (let index = 0; index < TOKENS.length; index++) {
-          await fixture!.run(put(engine, cellAt(index, version)));
+          await run(put(engine, cellAt(index, version)));
         }
-        await fixture!.run(drop(engine, spanOf(start, end)));
+        await run(drop(engine, spanOf(start, end)));
         const isCovered = covered(start, end);
         const expected = TOKENS.flatMap((_, index) => (isCovered(index) ? [] : [index]));
         expect(held(engine)).toEqual(expected);
@@ -117,7 +98,7 @@ export function runDropSuite(name: string, makeFixture: () => EngineFixture): vo
       const pending = [put(engine, cellAt(1), "fsync"), put(engine, cellAt(9), "interval")];
       const dropped = drop(engine, spanOf(0, 5));
       expect(held(engine)).toEqual([9]);
-      await fixture!.run(Promise.all([...pending, dropped]));
+      await run(Promise.all([...pending, dropped]));
       expect(held(engine)).toEqual([9]);
       expect(held(await reopen())).toEqual([9]);
     });
@@ -127,8 +108,8 @@ export function runDropSuite(name: string, makeFixture: () => EngineFixture): vo
       const first = drop(engine, spanOf(2, 6));
       const again = put(engine, cellAt(4, 3), "fsync");
       expect(engine.head(1, ...TOKENS[4]!, bytesOf("key"))?.timestamp).toBe(3);
-      await fixture!.run(Promise.all([first, again]));
-      await fixture!.run(put(engine, cellAt(5, 2), "fsync"));
+      await run(Promise.all([first, again]));
+      await run(put(engine, cellAt(5, 2), "fsync"));
       for (let round = 0; round < 3; round++) {
         expect(held(engine)).toEqual([0, 1, 2, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14]);
         expect(engine.head(1, ...TOKENS[4]!, bytesOf("key"))?.timestamp).toBe(3);
@@ -139,10 +120,10 @@ export function runDropSuite(name: string, makeFixture: () => EngineFixture): vo
 
     it("drops tombstones like values, and leaves other keyspaces alone", async () => {
       let engine = await filled();
-      await fixture!.run(put(engine, write({ keyspaceId: 2, value: bytesOf("other") })));
-      await fixture!.run(put(engine, write({ tokenLo: 1, value: undefined })));
+      await run(put(engine, write({ keyspaceId: 2, value: bytesOf("other") })));
+      await run(put(engine, write({ tokenLo: 1, value: undefined })));
       expect(engine.stats()).toMatchObject({ cells: 17, tombstones: 1 });
-      await fixture!.run(drop(engine, WHOLE_RING));
+      await run(drop(engine, WHOLE_RING));
       for (let round = 0; round < 2; round++) {
         expect(held(engine)).toEqual([]);
         expect(engine.get(1, 0, 1, bytesOf("key"))).toBeUndefined();
@@ -154,8 +135,8 @@ export function runDropSuite(name: string, makeFixture: () => EngineFixture): vo
 
     it("says that a drop of nothing is stored", async () => {
       const engine = await open();
-      await fixture!.run(drop(engine, WHOLE_RING));
-      await fixture!.run(drop(engine, spanOf(3, 4), 9));
+      await run(drop(engine, WHOLE_RING));
+      await run(drop(engine, spanOf(3, 4), 9));
       expect(engine.stats().cells).toBe(0);
     });
 
@@ -167,8 +148,8 @@ export function runDropSuite(name: string, makeFixture: () => EngineFixture): vo
       const dropped = drop(engine, WHOLE_RING);
       const between = engine.scan(1, WHOLE_RING, { values: true });
       before.next(4, (cell) => seen.push(render(cell)));
-      await fixture!.run(dropped);
-      await fixture!.run(put(engine, write({ tokenHi: 3, tokenLo: 5, value: bytesOf("new") })));
+      await run(dropped);
+      await run(put(engine, write({ tokenHi: 3, tokenLo: 5, value: bytesOf("new") })));
       const later = engine.scan(1, WHOLE_RING, { values: true });
       while (before.next(2, (cell) => seen.push(render(cell))) > 0);
       expect(seen.map((line) => Number(line.split("=")[1])).sort((a, b) => a - b)).toEqual(
@@ -185,9 +166,9 @@ export function runDropSuite(name: string, makeFixture: () => EngineFixture): vo
     it("drops the longest keys, of which many look alike", async () => {
       let engine = await open();
       const keys = [1, 2, 3].map((last) => new Uint8Array(65_536).fill(7).fill(last, 65_535));
-      for (const key of keys) await fixture!.run(put(engine, write({ key, timestamp: 5 })));
-      await fixture!.run(drop(engine, WHOLE_RING));
-      await fixture!.run(put(engine, write({ key: keys[1]!, value: bytesOf("again") })));
+      for (const key of keys) await run(put(engine, write({ key, timestamp: 5 })));
+      await run(drop(engine, WHOLE_RING));
+      await run(put(engine, write({ key: keys[1]!, value: bytesOf("again") })));
       for (let round = 0; round < 2; round++) {
         expect(keys.map((key) => valueOf(engine, write({ key })))).toEqual([
           undefined,
@@ -212,7 +193,7 @@ export function runDropSuite(name: string, makeFixture: () => EngineFixture): vo
       const filling = [];
       for (let number = 0; number < count; number++)
         filling.push(put(engine, cell(number, 9, "o")));
-      await fixture!.run(Promise.all(filling));
+      await run(Promise.all(filling));
       // Half of the ring: (-2^31, 0] of the high halves, give or take.
       const span = { startHi: 0x7fff_ffff, startLo: 0, endHi: 0, endLo: 0 };
       const isDropped = (number: number) => Math.imul(number, 0x9e37_79b1) <= 0;
@@ -229,7 +210,7 @@ export function runDropSuite(name: string, makeFixture: () => EngineFixture): vo
       const found = () =>
         scanAll(engine, WHOLE_RING, { limit: 500 }).map((line) => line.replace(/^.*key /, ""));
       expect(found().sort()).toEqual(expected.sort());
-      await fixture!.run(Promise.all([dropped, ...again]));
+      await run(Promise.all([dropped, ...again]));
       for (let round = 0; round < 2; round++) {
         expect(found().sort()).toEqual(expected);
         expect(engine.stats().cells).toBe(expected.length);
@@ -241,8 +222,8 @@ export function runDropSuite(name: string, makeFixture: () => EngineFixture): vo
     it("finishes at close a drop that is under way, and refuses afterwards", async () => {
       const engine = await filled();
       const pending = drop(engine, spanOf(4, 8));
-      await fixture!.run(Promise.all([pending, engine.close()]));
-      await expect(fixture!.run(drop(engine, WHOLE_RING))).rejects.toMatchObject({
+      await run(Promise.all([pending, engine.close()]));
+      await expect(run(drop(engine, WHOLE_RING))).rejects.toMatchObject({
         code: "CLOSED",
       });
       expect(held(await open())).toEqual([0, 1, 2, 3, 4, 9, 10, 11, 12, 13, 14]);
@@ -250,7 +231,7 @@ export function runDropSuite(name: string, makeFixture: () => EngineFixture): vo
 
     it("takes drops and puts from within the acknowledgement of a drop", async () => {
       const engine = await filled();
-      await fixture!.run(
+      await run(
         new Promise<void>((resolve, reject) => {
           engine.drop(1, spanOf(0, 3), {
             stored: () => {
@@ -266,9 +247,9 @@ export function runDropSuite(name: string, makeFixture: () => EngineFixture): vo
 
     it("measures cells and bytes of a span, tombstones included", async () => {
       let engine = await filled();
-      await fixture!.run(put(engine, write({ tokenLo: 1, value: undefined, key: bytesOf("go") })));
-      await fixture!.run(put(engine, write({ keyspaceId: 2 })));
-      await fixture!.run(put(engine, { ...cellAt(6), value: bytesOf("longer"), timestamp: 2 }));
+      await run(put(engine, write({ tokenLo: 1, value: undefined, key: bytesOf("go") })));
+      await run(put(engine, write({ keyspaceId: 2 })));
+      await run(put(engine, { ...cellAt(6), value: bytesOf("longer"), timestamp: 2 }));
       for (let round = 0; round < 2; round++) {
         // Keys of three bytes; values of one byte up to number nine, two bytes from ten on.
         expect(measureNow(engine, 1, spanOf(0, 4))).toEqual({ cells: 4, bytes: 16 });
@@ -281,7 +262,7 @@ export function runDropSuite(name: string, makeFixture: () => EngineFixture): vo
         expect(measureNow(engine, 3, WHOLE_RING)).toEqual({ cells: 0, bytes: 0 });
         engine = await reopen();
       }
-      await fixture!.run(drop(engine, spanOf(5, 7)));
+      await run(drop(engine, spanOf(5, 7)));
       expect(measureNow(engine, 1, spanOf(5, 7))).toEqual({ cells: 0, bytes: 0 });
     });
   });

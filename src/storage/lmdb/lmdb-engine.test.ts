@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { silentLogger } from "../../model/deps.ts";
-import { runDropSuite } from "../drop.suite.ts";
-import { type EngineFixture, eventLoopClock, runEngineSuite } from "../engine.suite.ts";
+import { type EngineFixture, eventLoopClock } from "../engine-harness.suite.ts";
+import { runEngineSuite } from "../engine.suite.ts";
 import { LmdbEngine } from "./lmdb-engine.ts";
 
 function makeFixture(): EngineFixture {
@@ -16,4 +16,3 @@ function makeFixture(): EngineFixture {
 }
 
 runEngineSuite("lmdb engine", makeFixture);
-runDropSuite("lmdb engine", makeFixture);

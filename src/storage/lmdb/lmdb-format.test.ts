@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { write } from "../engine.suite.ts";
+import { write } from "../engine-harness.suite.ts";
 import {
   decodeAddress,
   decodeHead,

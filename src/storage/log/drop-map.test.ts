@@ -1,7 +1,7 @@
 import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { WHOLE_RING } from "../engine.suite.ts";
+import { WHOLE_RING } from "../engine-harness.suite.ts";
 import type { TokenSpan } from "../engine.ts";
 import { silentLogger } from "../../model/deps.ts";
 import { MemoryDisk } from "../memory-disk.ts";

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { type LogFields, type Logger } from "../../model/deps.ts";
 import { SimulatedDisk } from "../../sim/simulated-disk.ts";
 import { SeededRng } from "../../util/random.ts";
-import { WHOLE_RING, bytesOf, put, valueOf, write } from "../engine.suite.ts";
+import { WHOLE_RING, bytesOf, put, valueOf, write } from "../engine-harness.suite.ts";
 import type { TokenSpan } from "../engine.ts";
 import { VirtualClock } from "../virtual-clock.suite.ts";
 import { DROPS_NAME } from "./drop-format.ts";

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { silentLogger } from "../../model/deps.ts";
 import { SimulatedDisk } from "../../sim/simulated-disk.ts";
 import { SeededRng } from "../../util/random.ts";
-import { runDropSuite } from "../drop.suite.ts";
-import { type EngineFixture, eventLoopClock, runEngineSuite } from "../engine.suite.ts";
+import { eventLoopClock } from "../engine-harness.suite.ts";
+import { runEngineSuite } from "../engine.suite.ts";
 import { MemoryDisk } from "../memory-disk.ts";
 import { RealDisk } from "../real-disk.ts";
 import { VirtualClock } from "../virtual-clock.suite.ts";
@@ -18,12 +18,7 @@ const small = {
   segmentBytes: 64 * 1024,
 };
 
-function runSuites(name: string, makeFixture: () => EngineFixture): void {
-  runEngineSuite(name, makeFixture);
-  runDropSuite(name, makeFixture);
-}
-
-runSuites("log engine on a memory disk", () => {
+runEngineSuite("log engine on a memory disk", () => {
   const clock = new VirtualClock();
   const disk = new MemoryDisk({ clock });
   return {
@@ -33,7 +28,7 @@ runSuites("log engine on a memory disk", () => {
   };
 });
 
-runSuites("log engine on a simulated disk", () => {
+runEngineSuite("log engine on a simulated disk", () => {
   const clock = new VirtualClock();
   const rng = new SeededRng(5);
   const disk = new SimulatedDisk({ clock, rng }, { syncDelayMs: { min: 1, max: 20 } });
@@ -44,7 +39,7 @@ runSuites("log engine on a simulated disk", () => {
   };
 });
 
-runSuites("log engine on a real disk", () => {
+runEngineSuite("log engine on a real disk", () => {
   const directory = mkdtempSync(join(tmpdir(), "dynaring-log-"));
   return {
     make: () =>
