@@ -83,7 +83,8 @@ describe("writes", () => {
 
   it("a replica that cannot store counts as failed, and the outcome stays unknown", () => {
     const cluster = three();
-    for (const member of cluster.members.slice(1)) member.engine.failsPuts = true;
+    for (const member of cluster.members.slice(1))
+      member.engine.putError = new Error("disk on fire");
     const put = cluster.put(0, "k", "v");
     cluster.settle();
     expect(put.error?.detail).toMatchObject({
@@ -164,7 +165,7 @@ describe("reads", () => {
     const get = cluster.get(0, "k", { consistency: "ALL" });
     cluster.settle();
     expect(get.text).toBe("new");
-    const stored = cluster.members.map(({ engine }) => [...engine.cells.values()][0]?.head.value);
+    const stored = cluster.members.map(({ engine }) => [...engine.cells.values()][0]?.value);
     expect(stored.map((value) => Buffer.from(value ?? []).toString())).toEqual([
       "new",
       "new",

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type DeadlineQueue, Deadlines, Expiring } from "./deadlines.ts";
-import { ManualClock } from "./testing.suite.ts";
+import { ManualClock } from "../model/manual-clock.suite.ts";
 
 class Entry extends Expiring {
   readonly events: string[];

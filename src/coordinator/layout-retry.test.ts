@@ -47,7 +47,7 @@ function expectNothingLeft(cluster: TestCluster): void {
 function versions(cluster: TestCluster): string[] {
   const heads = cluster.members.flatMap(({ engine }) =>
     [...engine.cells.values()].map(
-      ({ head }) => `${head.timestamp}/${head.writer} ${Buffer.from(head.value ?? []).toString()}`,
+      (row) => `${row.timestamp}/${row.writer} ${Buffer.from(row.value ?? []).toString()}`,
     ),
   );
   return [...new Set(heads)];

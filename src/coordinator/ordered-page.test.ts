@@ -6,7 +6,7 @@ import { createRingPositions } from "../placement/ring-positions.ts";
 import { createPartitioner } from "../ring/partitioners/by-name.ts";
 import { LogEngine } from "../storage/log/log-engine.ts";
 import { MemoryDisk } from "../storage/memory-disk.ts";
-import { ManualClock } from "./testing.suite.ts";
+import { ManualClock } from "../model/manual-clock.suite.ts";
 import { type KeyOrder, keyOrderOf } from "./key-order.ts";
 import { scanLocally } from "./local-scan.ts";
 import { queryOf } from "./scan-span.ts";

@@ -4,167 +4,17 @@ import { genesis, commit } from "../layout/commit.ts";
 import { type LayoutHistory, historyOf } from "../layout/history.ts";
 import type { Layout, LayoutMember } from "../layout/layout.ts";
 import type { KeyspaceDefinition } from "../model/admin-api.ts";
-import { type Clock, type Timer, silentLogger } from "../model/deps.ts";
+import { silentLogger } from "../model/deps.ts";
 import type { ReadSink, Receipt, VersionedValue, WriteSink } from "../model/kv-api.ts";
 import type { KvError } from "../model/kv-error.ts";
+import { ManualClock } from "../model/manual-clock.suite.ts";
 import { Murmur3 } from "../ring/murmur3.ts";
-import type {
-  CellHead,
-  CellWrite,
-  EngineStats,
-  PutSink,
-  RangeScan,
-  ScannedCell,
-  SpanMeasure,
-  StorageEngine,
-  StoredCell,
-  TokenSpan,
-} from "../storage/engine.ts";
+import { NaiveEngine } from "../storage/naive-engine.suite.ts";
 import type { Link } from "../transport/transport.ts";
 import { must } from "../util/assert.ts";
-import { compareHeads } from "../versions/compare.ts";
 import { HybridClock } from "../versions/hybrid-clock.ts";
 import { Coordinator, type CoordinatorOptions } from "./coordinator.ts";
 import { Peer } from "./peer.ts";
-
-export class ManualClock implements Clock {
-  nowMs = 1_000_000;
-  readonly #timers = new Set<{ atMs: number; callback: () => void }>();
-  readonly deferred: (() => void)[] = [];
-
-  wallMs(): number {
-    return this.nowMs;
-  }
-
-  monotonicMs(): number {
-    return this.nowMs;
-  }
-
-  setTimer(delayMs: number, callback: () => void): Timer {
-    const timer = { atMs: this.nowMs + delayMs, callback };
-    this.#timers.add(timer);
-    return { cancel: () => void this.#timers.delete(timer) };
-  }
-
-  defer(callback: () => void): void {
-    this.deferred.push(callback);
-  }
-
-  /** Moves on in steps, so that timers that set timers keep their pace. */
-  advance(byMs: number, stepMs = 5): void {
-    for (const endMs = this.nowMs + byMs; this.nowMs < endMs;) {
-      this.nowMs = Math.min(this.nowMs + stepMs, endMs);
-      for (const timer of Array.from(this.#timers)) {
-        if (timer.atMs > this.nowMs || !this.#timers.delete(timer)) continue;
-        timer.callback();
-      }
-    }
-  }
-}
-
-/** The dumb second implementation: one Map, values copied, nothing clever. */
-export class NaiveEngine implements StorageEngine {
-  readonly name = "naive";
-  readonly cells: Map<string, { head: StoredCell; write: CellWrite }> = new Map();
-  /** Acknowledgements are kept back while true. */
-  holdsAcks = false;
-  failsPuts = false;
-  readonly held: PutSink[] = [];
-
-  open(): Promise<never> {
-    return Promise.reject(new Error("not needed"));
-  }
-
-  put(write: CellWrite, _durability: unknown, sink: PutSink): void {
-    if (this.failsPuts) return sink.putFailed(new Error("disk on fire"));
-    const id = `${write.keyspaceId}/${Buffer.from(write.key).toString("hex")}`;
-    const value = write.value === undefined ? undefined : new Uint8Array(write.value);
-    const head: StoredCell = {
-      timestamp: write.timestamp,
-      writer: write.writer,
-      expiresAtMs: write.expiresAtMs,
-      isTombstone: value === undefined,
-      contentHash: hashOf(value, write.expiresAtMs),
-      valueBytes: value?.length ?? 0,
-      value,
-    };
-    const known = this.cells.get(id);
-    if (known === undefined || compareHeads(head, known.head) > 0) {
-      this.cells.set(id, { head, write: { ...write, key: new Uint8Array(write.key) } });
-    }
-    if (this.holdsAcks) this.held.push(sink);
-    else sink.stored();
-  }
-
-  get(keyspaceId: number, _hi: number, _lo: number, key: Uint8Array): StoredCell | undefined {
-    return this.cells.get(`${keyspaceId}/${Buffer.from(key).toString("hex")}`)?.head;
-  }
-
-  head(keyspaceId: number, hi: number, lo: number, key: Uint8Array): CellHead | undefined {
-    return this.get(keyspaceId, hi, lo, key);
-  }
-
-  #within(keyspaceId: number, span: TokenSpan): { head: StoredCell; write: CellWrite }[] {
-    const start = wide(span.startHi, span.startLo);
-    const end = wide(span.endHi, span.endLo);
-    const size = 2n ** 64n;
-    const length = (end - start + size) % size || size;
-    const distance = (write: CellWrite): bigint =>
-      (wide(write.tokenHi, write.tokenLo) - start + size - 1n) % size;
-    return [...this.cells.values()]
-      .filter(({ write }) => write.keyspaceId === keyspaceId && distance(write) < length)
-      .sort((a, b) => Number(distance(a.write) < distance(b.write) ? -1 : 1));
-  }
-
-  drop(keyspaceId: number, span: TokenSpan, sink: PutSink): void {
-    const dropped = new Set(this.#within(keyspaceId, span));
-    for (const [id, cell] of this.cells) if (dropped.has(cell)) this.cells.delete(id);
-    sink.stored();
-  }
-
-  scan(keyspaceId: number, span: TokenSpan): RangeScan {
-    const rows = this.#within(keyspaceId, span);
-    let at = 0;
-    return {
-      next(limit: number, visit: (cell: ScannedCell) => void): number {
-        const page = rows.slice(at, at + limit);
-        at += page.length;
-        for (const { head, write } of page) visit({ ...head, ...write, value: undefined });
-        return page.length;
-      },
-      measure(limit: number): SpanMeasure {
-        const page = rows.slice(at, at + limit);
-        at += page.length;
-        const sizes = page.map(({ head, write }) => write.key.length + head.valueBytes);
-        return { cells: page.length, bytes: sizes.reduce((sum, each) => sum + each, 0) };
-      },
-      close() {},
-    };
-  }
-
-  sync(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  stats(): EngineStats {
-    const none = { tombstones: 0, liveBytes: 0, diskBytes: 0, corruptRecords: 0, details: {} };
-    return { cells: this.cells.size, ...none };
-  }
-
-  close(): Promise<void> {
-    return Promise.resolve();
-  }
-}
-
-function wide(hi: number, lo: number): bigint {
-  return (BigInt(hi) << 32n) + BigInt(lo);
-}
-
-function hashOf(value: Uint8Array | undefined, expiresAtMs: number): number {
-  let hash = value === undefined ? 7 : 11;
-  for (const byte of [...(value ?? []), expiresAtMs & 255]) hash = (hash * 31 + byte) >>> 0;
-  return hash;
-}
 
 class TestLink implements Link {
   isUp = true;
@@ -296,7 +146,7 @@ export class TestCluster {
   settle(): void {
     for (let isBusy = true; isBusy;) {
       isBusy = false;
-      for (const callback of this.clock.deferred.splice(0)) callback();
+      this.clock.runDeferred();
       for (const [from, row] of this.links.entries()) {
         for (const to of row.keys()) isBusy = this.#deliver(from, to) || isBusy;
       }

@@ -4,7 +4,9 @@ import { silentLogger } from "../model/deps.ts";
 import { StorageError } from "../storage/storage-error.ts";
 import { type CleanupResult, type KeyspaceSpans, cleanUp } from "./cleanup.ts";
 import { type TaskHandle, TaskRegister } from "./tasks.ts";
-import { ManualClock, NaiveEngine, isInSpan, noSink } from "./testing.suite.ts";
+import { ManualClock } from "../model/manual-clock.suite.ts";
+import { NaiveEngine, noSink } from "../storage/naive-engine.suite.ts";
+import { isInSpan } from "./testing.suite.ts";
 
 interface Parts {
   readonly engine: NaiveEngine;

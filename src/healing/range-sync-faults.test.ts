@@ -3,9 +3,10 @@ import { expect, test } from "vitest";
 import type { Ask } from "../codec/ask.ts";
 import { type ChunkEnd, StreamChunkWriter } from "../codec/stream-frames.ts";
 import { tokenHi, tokenLo } from "../ring/token.ts";
+import { NaiveEngine } from "../storage/naive-engine.suite.ts";
 import { StorageError } from "../storage/storage-error.ts";
 import { KEYSPACE, World, cellOf, duty } from "./sync-world.suite.ts";
-import { NaiveEngine, makeAsk } from "./testing.suite.ts";
+import { makeAsk } from "./testing.suite.ts";
 
 const END: ChunkEnd = { cursorHi: 0, cursorLo: 0, taken: 0, isComplete: false };
 

@@ -1,9 +1,10 @@
 /** How a sync is stopped, paused and taken up again. */
 import { expect, test } from "vitest";
 import type { Ask } from "../codec/ask.ts";
+import { noSink } from "../storage/naive-engine.suite.ts";
 import type { RangeSyncDeps } from "./range-sync.ts";
 import { SMALL, World, cellOf, duty } from "./sync-world.suite.ts";
-import { makeAsk, noSink } from "./testing.suite.ts";
+import { makeAsk } from "./testing.suite.ts";
 
 test.each(["cancel", "stop", "pause"] as const)(
   "after %s, an answer that comes late is dropped",

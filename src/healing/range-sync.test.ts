@@ -2,10 +2,11 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { CellWrite } from "../model/cell-write.ts";
+import { NaiveEngine, describeRow, noSink } from "../storage/naive-engine.suite.ts";
 import { SeededRng, randomBelow } from "../util/random.ts";
 import { compareHeads } from "../versions/compare.ts";
 import { KEYSPACE, SMALL, World, cellOf, duty, spanOf } from "./sync-world.suite.ts";
-import { type Fate, NaiveEngine, describeRow, isInSpan, noSink } from "./testing.suite.ts";
+import { type Fate, isInSpan } from "./testing.suite.ts";
 
 /** Cells of a small world: an index of a key, a version, and who holds it. */
 const scatter = fc.array(

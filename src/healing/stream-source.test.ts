@@ -10,7 +10,7 @@ import {
 import type { CellWrite } from "../model/cell-write.ts";
 import { CorruptRecordError } from "../storage/engine.ts";
 import { fittingNames, readChunk } from "./stream-source.ts";
-import { NaiveEngine, describeRow, noSink } from "./testing.suite.ts";
+import { NaiveEngine, describeRow, noSink } from "../storage/naive-engine.suite.ts";
 
 const LAYOUT = { counter: 1, hash: 1 };
 const KEYSPACE = 3;

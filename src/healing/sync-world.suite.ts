@@ -2,8 +2,10 @@
 import type { SyncDuty } from "../layout/transition.ts";
 import type { CellWrite } from "../model/cell-write.ts";
 import { silentLogger } from "../model/deps.ts";
+import { ManualClock } from "../model/manual-clock.suite.ts";
 import { tokenHi, tokenLo } from "../ring/token.ts";
 import type { TokenSpan } from "../storage/engine.ts";
+import { NaiveEngine, describeRow, noSink } from "../storage/naive-engine.suite.ts";
 import { compareHeads } from "../versions/compare.ts";
 import {
   RangeSync,
@@ -12,14 +14,7 @@ import {
   type RangeSyncState,
 } from "./range-sync.ts";
 import type { SyncRecord } from "./sync-progress.ts";
-import {
-  type Fate,
-  ManualClock,
-  NaiveEngine,
-  describeRow,
-  makeAsk,
-  noSink,
-} from "./testing.suite.ts";
+import { type Fate, makeAsk } from "./testing.suite.ts";
 
 export const KEYSPACE = 1;
 export const SMALL: Partial<RangeSyncOptions> = {

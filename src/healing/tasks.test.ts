@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { UntrustedDataError } from "../util/untrusted.ts";
 import { type NewTask, TaskRegister } from "./tasks.ts";
-import { ManualClock } from "./testing.suite.ts";
+import { ManualClock } from "../model/manual-clock.suite.ts";
 
 const SYNC: NewTask = {
   kind: "sync",
