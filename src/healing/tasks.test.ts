@@ -47,6 +47,7 @@ test("a task tells how far it is, and when it will be through at its present pac
     reason: undefined,
     done: 0,
     total: 4,
+    share: 0,
     bytes: 0,
     startedAtMs,
     finishedAtMs: undefined,
@@ -59,6 +60,38 @@ test("a task tells how far it is, and when it will be through at its present pac
   // A tenth in ten seconds; nothing more came in the last ten.
   expect(task.view).toMatchObject({ done: 1, bytes: 1000 });
   expect(task.view.etaSeconds).toBeCloseTo(70 / (0.3 / 0.4), 0);
+});
+
+test("a running task shows what its owner has told nobody yet, and books nothing for that", () => {
+  const { clock, register, changes } = makeBooks();
+  let fetched = 0;
+  const progress = (): { bytes: number; share: number } => ({
+    bytes: fetched * 1000,
+    share: fetched / 10,
+  });
+  const task = register.open(SYNC, { progress });
+  const before = changes.length;
+  for (; fetched < 4; fetched++) {
+    expect(register.list()).toMatchObject([
+      { done: 0, bytes: fetched * 1000, share: fetched / 10 },
+    ]);
+    clock.nowMs += 1000;
+  }
+  expect(task.view.etaSeconds).toBeCloseTo(6, 5);
+  expect(changes).toHaveLength(before);
+  task.fail("no space");
+  fetched = 9;
+  expect(task.view).toMatchObject({ bytes: 4000, share: 0.4 });
+  task.finish();
+});
+
+test("what is over is all done, or as far as it came", () => {
+  const { register } = makeBooks();
+  const [done, cancelled] = [register.open(SYNC), register.open({ ...SYNC, subject: "other" })];
+  for (const task of [done, cancelled]) task.update({ done: 1 });
+  done.finish();
+  cancelled.cancelled();
+  expect([done.view.share, cancelled.view.share]).toEqual([1, 0.25]);
 });
 
 test("the estimate looks at the last half minute only", () => {

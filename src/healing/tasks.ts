@@ -23,6 +23,8 @@ import { MovingRate } from "./moving-rate.ts";
 
 /** How the owner of a task is told what people want; what is missing is refused. */
 export interface TaskControl {
+  /** How far it is now: asked whenever somebody looks, because owners tell what is durable only. */
+  readonly progress?: (() => Pick<TaskUpdate, "bytes" | "share">) | undefined;
   readonly pause?: (() => Promise<void>) | undefined;
   readonly resume?: (() => Promise<void>) | undefined;
   readonly cancel?: (() => Promise<void>) | undefined;
@@ -78,7 +80,10 @@ export interface TaskDocument {
   readonly tasks: readonly TaskRecord[];
 }
 
-type TaskRecord = Omit<TaskView, "etaSeconds" | "reason" | "finishedAtMs"> & {
+/** What is known of a task beside its pace. */
+type TaskFacts = Omit<TaskView, "etaSeconds" | "share">;
+
+type TaskRecord = Omit<TaskFacts, "reason" | "finishedAtMs"> & {
   readonly subject: string;
   readonly reason: string | null;
   readonly finishedAtMs: number | null;
@@ -184,7 +189,7 @@ class Task implements TaskHandle {
   /** Undefined while nobody has taken it up after a restart. */
   #control: TaskControl | undefined;
   #share: number | undefined;
-  #view: Omit<TaskView, "etaSeconds">;
+  #view: TaskFacts;
 
   constructor(id: string, task: NewTask, deps: TaskRegisterDeps) {
     this.id = id;
@@ -237,7 +242,10 @@ class Task implements TaskHandle {
   }
 
   get view(): TaskView {
-    return { ...this.#view, etaSeconds: this.#etaSeconds() };
+    const isRunning = this.#view.state === "running";
+    const progress = isRunning ? this.#control?.progress?.() : undefined;
+    if (progress !== undefined) this.update(progress);
+    return { ...this.#view, share: this.#shareDone(), etaSeconds: this.#etaSeconds() };
   }
 
   takeUp({ title, total, unit }: NewTask, control: TaskControl): void {
@@ -308,13 +316,14 @@ class Task implements TaskHandle {
     this.onChange();
   }
 
-  #set(change: Partial<Omit<TaskView, "etaSeconds">>): void {
+  #set(change: Partial<TaskFacts>): void {
     this.#view = { ...this.#view, ...change };
   }
 
   #shareDone(): number {
-    const { done, total } = this.#view;
-    return this.#share ?? (total === 0 ? 0 : done / total);
+    const { state, done, total } = this.#view;
+    if (state === "done") return 1;
+    return this.#share ?? (total === 0 ? 0 : Math.min(1, done / total));
   }
 
   #etaSeconds(): number | undefined {

@@ -162,7 +162,8 @@ export class FakeTopology implements TopologyApi {
     const done = Math.round((task.total * this.#looks) / LOOKS);
     const bytes = done * 1_048_576;
     const finishedAtMs = isDone ? 1_700_000_003_000 : undefined;
-    this.#put({ ...task, done, bytes, finishedAtMs, state: isDone ? "done" : "running" });
+    const share = done / task.total;
+    this.#put({ ...task, done, share, bytes, finishedAtMs, state: isDone ? "done" : "running" });
     const head = this.versions.at(-1);
     if (isDone && head !== undefined) {
       this.versions = [{ ...head, phase: "current", waitingFor: [] }];
@@ -186,6 +187,7 @@ export function fakeTask(): TaskView {
     done: 0,
     total: 32,
     unit: "ranges",
+    share: 0,
     bytes: 0,
     startedAtMs: 1_700_000_000_000,
     finishedAtMs: undefined,

@@ -151,6 +151,7 @@ export const taskSchema: z.ZodType<TaskJson> = z.object({
   done: z.number(),
   total: z.number(),
   unit: z.enum(["ranges", "cells"]),
+  share: z.number(),
   bytes: z.number(),
   startedAtMs: z.number(),
   finishedAtMs: z.number().optional(),

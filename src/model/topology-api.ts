@@ -150,6 +150,8 @@ export interface TaskView {
   readonly done: number;
   readonly total: number;
   readonly unit: "ranges" | "cells";
+  /** How far it is, 0 .. 1. Unlike `done` it counts what is not on stable storage yet. */
+  readonly share: number;
   readonly bytes: number;
   readonly startedAtMs: number;
   readonly finishedAtMs: number | undefined;

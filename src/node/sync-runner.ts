@@ -57,6 +57,10 @@ export class SyncTask {
     this.task = deps.tasks.open(
       { ...about, unit: "ranges" },
       {
+        progress: () => {
+          const { bytes, share } = this.sync.state();
+          return { bytes, share };
+        },
         pause: () => this.sync.pause(),
         resume: () => Promise.resolve(this.sync.resume()),
         cancel: () => this.sync.cancel(),

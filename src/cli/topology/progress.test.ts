@@ -17,17 +17,17 @@ function progress(...tasks: readonly Partial<ReturnType<typeof fakeTask>>[]): Ch
   };
 }
 
-test("every task is a bar", () => {
+test("every task is a bar, which moves before a range is complete", () => {
   const lines = barLines(
     progress(
-      { done: 16, bytes: 2048 },
-      { state: "done", done: 32, total: 32 },
+      { done: 3, share: 0.5, bytes: 2048 },
+      { state: "done", done: 32, total: 32, share: 1 },
       { state: "paused", reason: "by hand", done: 0, total: 0 },
     ),
   );
   expect(lines.map(stripVTControlCharacters)).toEqual([
     "layout version 4 is syncing, waits for 127.0.0.1:7404",
-    "127.0.0.1:7404  ████████████░░░░░░░░░░░░  50%, 16 of 32 ranges, 2 KiB, 30s left",
+    "127.0.0.1:7404  ████████████░░░░░░░░░░░░  50%, 3 of 32 ranges, 2 KiB, 30s left",
     "10.0.0.1:7400   ████████████████████████  100%, 32 of 32 ranges, 0 bytes",
     "10.0.0.1:7400   ░░░░░░░░░░░░░░░░░░░░░░░░  0%, 0 of 0 ranges, 0 bytes, paused: by hand",
   ]);
@@ -36,8 +36,8 @@ test("every task is a bar", () => {
 test("without a terminal a line comes for every tenth and every change of state", () => {
   let out = "";
   const reporter = new PlainProgress((text) => void (out += text));
-  for (let done = 0; done <= 32; done++) reporter.show(progress({ done }));
-  reporter.show(progress({ done: 32, state: "done" }));
+  for (let done = 0; done <= 32; done++) reporter.show(progress({ done, share: done / 32 }));
+  reporter.show(progress({ done: 32, share: 1, state: "done" }));
   reporter.end();
   const lines = out.trimEnd().split("\n");
   expect(lines[0]).toBe("layout version 4 is syncing, waits for 127.0.0.1:7404");

@@ -4,7 +4,7 @@ import colors from "picocolors";
 import type { ActiveVersionJson } from "../../http/topology-views.ts";
 import type { CliContext } from "../context.ts";
 import { sizeText, spanText } from "../layout.ts";
-import { isUnfinished, progressText, shareDone, titleText } from "./task-text.ts";
+import { isUnfinished, progressText, titleText } from "./task-text.ts";
 import type { ChangeProgress, MemberTask } from "./watch.ts";
 
 export interface ProgressReporter {
@@ -37,7 +37,7 @@ export class PlainProgress implements ProgressReporter {
     }
     for (const entry of tasks) {
       const { member, task } = entry;
-      const tenth = Math.floor(10 * shareDone(task));
+      const tenth = Math.floor(10 * task.share);
       this.#once(`${member}/${task.id}/${task.state}/${tenth}`, plainTaskText(entry));
     }
   }
@@ -96,7 +96,7 @@ export function barLines({ versions, tasks }: ChangeProgress): readonly string[]
 }
 
 function barText({ task }: MemberTask): string {
-  const full = Math.floor(BAR_CELLS * shareDone(task));
+  const full = Math.floor(BAR_CELLS * task.share);
   const bar = colors.green("█".repeat(full)) + "░".repeat(BAR_CELLS - full);
   const left = task.state === "running" ? `, ${spanText(task.etaSeconds)} left` : "";
   const state = task.state === "running" || task.state === "done" ? "" : `, ${stateText(task)}`;

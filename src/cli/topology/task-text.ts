@@ -26,15 +26,9 @@ export function isUnfinished({ state }: TaskJson): boolean {
   return state === "running" || state === "waiting" || state === "paused";
 }
 
-/** The share that is done, from 0 to 1; what has nothing to do is done. */
-export function shareDone({ done, total, state }: TaskJson): number {
-  if (state === "done") return 1;
-  return total === 0 ? 0 : Math.min(1, done / total);
-}
-
-/** "45 %, 14 of 32 ranges". */
+/** "45%, 14 of 32 ranges": the ranges are those on stable storage. */
 export function progressText(task: TaskJson): string {
-  const percent = Math.floor(100 * shareDone(task));
+  const percent = Math.floor(100 * task.share);
   return `${percent}%, ${task.done} of ${task.total} ${task.unit}`;
 }
 
