@@ -9,7 +9,8 @@ import { Packr } from "msgpackr";
 import { type LayoutIntent, applyIntents } from "../layout/intents.ts";
 import { type Layout } from "../layout/layout.ts";
 import { decodeLayout, encodeLayout } from "../layout/encoding.ts";
-import { genesis, resolve } from "../layout/commit.ts";
+import { genesis } from "../layout/commit.ts";
+import { winnerOf } from "../layout/testing.suite.ts";
 import { SeededRng, randomFraction } from "../util/random.ts";
 import { type GossipEffect, type GossipInput, nextGeneration } from "./gossip-io.ts";
 import { Gossiper } from "./gossip.ts";
@@ -145,7 +146,7 @@ export class SimMember {
   }
 
   #take(layout: Layout): void {
-    const winner = this.disk.layout === undefined ? layout : resolve(this.disk.layout, layout);
+    const winner = this.disk.layout === undefined ? layout : winnerOf(this.disk.layout, layout);
     this.#hand(applyIntents(winner, this.intents).layout ?? winner);
   }
 

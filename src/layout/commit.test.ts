@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type LayoutChange, commit, genesis, resolve } from "./commit.ts";
-import type { Layout, LayoutErrorCode } from "./layout.ts";
-import { keyspace, member, memberId, start } from "./testing.suite.ts";
+import { type LayoutChange, commit, genesis } from "./commit.ts";
+import { type Layout, type LayoutErrorCode, requireSameCluster } from "./layout.ts";
+import { keyspace, member, memberId, start, winnerOf } from "./testing.suite.ts";
 
 const addMember = (number: number, fields = {}): LayoutChange => ({
   kind: "add-member",
@@ -243,16 +243,16 @@ describe("two layouts", () => {
   test("more commits win", () => {
     const longer = commit(commit(ring, addMember(2)), addMember(3));
     const shorter = commit(ring, addMember(4));
-    expect(resolve(longer, shorter)).toBe(longer);
-    expect(resolve(shorter, longer)).toBe(longer);
+    expect(winnerOf(longer, shorter)).toBe(longer);
+    expect(winnerOf(shorter, longer)).toBe(longer);
   });
 
   test("of two forks the greater hash wins, for everybody in every order", () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.integer({ min: 2, max: 99 }), { minLength: 2 }), (numbers) => {
         const forks = numbers.map((number) => commit(ring, addMember(number)));
-        const winner = forks.reduce(resolve);
-        expect(forks.toReversed().reduce(resolve)).toBe(winner);
+        const winner = forks.reduce(winnerOf);
+        expect(forks.toReversed().reduce(winnerOf)).toBe(winner);
         expect(winner.version.hash).toBe(
           forks
             .map(({ version }) => version.hash)
@@ -265,7 +265,7 @@ describe("two layouts", () => {
 
   test("rings that were founded separately are never mixed", () => {
     const other = genesis({ ...start(member(1)), clusterId: memberId(0) });
-    expect(() => resolve(ring, other)).toThrowError(
+    expect(() => requireSameCluster(ring, other)).toThrowError(
       failure("OTHER_CLUSTER", { otherClusterId: memberId(0) }),
     );
   });

@@ -1,21 +1,16 @@
 /**
- * Making layouts: the first one, the next one, and the winner of two.
+ * Making layouts: the first one, and the next one.
  *
  * A commit needs nobody's consent. It takes the layout that this member knows and makes the next
  * version of it; if somebody else does the same elsewhere, the two have equal counters and different
- * hashes, `resolve` picks the same winner everywhere, and whoever lost a change commits it again on
- * top of the winner (see intents.ts).
+ * hashes, the same one wins everywhere (`compareLayoutVersions`), and whoever lost a change commits it
+ * again on top of the winner (see intents.ts).
  *
  * What moves data is never dangerous by itself: a new layout only says where data shall be. Nobody
  * reads from it before they are there (history.ts).
  */
 import type { KeyspaceDefinition } from "../model/admin-api.ts";
-import {
-  LINEAGE,
-  compareLayoutVersions,
-  firstVersion,
-  nextVersion,
-} from "../model/layout-version.ts";
+import { LINEAGE, firstVersion, nextVersion } from "../model/layout-version.ts";
 import { Murmur3, createHalvesMurmur3 } from "../ring/murmur3.ts";
 import { type RingPositions, ringPositionsOf } from "../placement/ring-positions.ts";
 import { must, unreachable } from "../util/assert.ts";
@@ -117,22 +112,6 @@ export function commit(
       "every member has confirmed; bring back the member that is down, or remove it",
     { root: ground.root, counter },
   );
-}
-
-/**
- * The winner of two layouts of one cluster, the same for everybody in whatever order they meet.
- * Throws LayoutError (OTHER_CLUSTER).
- */
-export function resolve(a: Layout, b: Layout): Layout {
-  if (a.clusterId !== b.clusterId) {
-    throw new LayoutError(
-      "OTHER_CLUSTER",
-      `cluster '${a.clusterName}' (${a.clusterId}) and cluster '${b.clusterName}' ` +
-        `(${b.clusterId}) were founded separately and cannot become one`,
-      { clusterId: a.clusterId, otherClusterId: b.clusterId },
-    );
-  }
-  return compareLayoutVersions(a.version, b.version) >= 0 ? a : b;
 }
 
 /** True if the layout has this keyspace with exactly this definition. */

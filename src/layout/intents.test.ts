@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { commit, genesis, resolve } from "./commit.ts";
+import { commit, genesis } from "./commit.ts";
 import { type LayoutIntent, applyIntents, unsatisfied } from "./intents.ts";
 import type { Layout } from "./layout.ts";
-import { keyspace, member, memberId, start } from "./testing.suite.ts";
+import { keyspace, member, memberId, start, winnerOf } from "./testing.suite.ts";
 
 const join = (number: number, fields = {}): LayoutIntent => ({
   kind: "join",
@@ -66,7 +66,7 @@ class Exchange {
   /** The receiver takes over the winner and commits what it misses. True if anything changed. */
   hand(from: number, to: number): boolean {
     const before = this.layouts[to]!;
-    const winner = resolve(this.layouts[from]!, before);
+    const winner = winnerOf(this.layouts[from]!, before);
     this.layouts[to] = applyIntents(winner, this.#intents[to]!).layout ?? winner;
     return this.layouts[to] !== before;
   }

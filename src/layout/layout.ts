@@ -105,3 +105,14 @@ export class LayoutError extends Error {
     this.fields = fields;
   }
 }
+
+/** Two rings that were founded separately never become one. Throws LayoutError (OTHER_CLUSTER). */
+export function requireSameCluster(ours: LayoutContent, theirs: LayoutContent): void {
+  if (ours.clusterId === theirs.clusterId) return;
+  throw new LayoutError(
+    "OTHER_CLUSTER",
+    `cluster '${ours.clusterName}' (${ours.clusterId}) and cluster '${theirs.clusterName}' ` +
+      `(${theirs.clusterId}) were founded separately and cannot become one`,
+    { clusterId: ours.clusterId, otherClusterId: theirs.clusterId },
+  );
+}

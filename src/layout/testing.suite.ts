@@ -1,8 +1,9 @@
 /** Values for the tests of this layer. */
 import fc from "fast-check";
 import type { KeyspaceDefinition } from "../model/admin-api.ts";
+import { compareLayoutVersions } from "../model/layout-version.ts";
 import type { Genesis } from "./commit.ts";
-import type { LayoutMember } from "./layout.ts";
+import { type Layout, type LayoutMember, requireSameCluster } from "./layout.ts";
 
 export const CLUSTER_ID = "c0000000-0000-4000-8000-000000000000";
 
@@ -82,4 +83,10 @@ export function anyKeyspace(number: number): fc.Arbitrary<KeyspaceDefinition> {
     writeConsistency: fc.constantFrom("ANY", "ALL"),
     durability: fc.constantFrom("fsync", "interval", "memory"),
   });
+}
+
+/** Which one of two layouts of a ring everybody ends with, in whatever order they meet. */
+export function winnerOf(a: Layout, b: Layout): Layout {
+  requireSameCluster(a, b);
+  return compareLayoutVersions(a.version, b.version) >= 0 ? a : b;
 }

@@ -36,7 +36,7 @@ import {
   rootOf,
 } from "../layout/history.ts";
 import { type LayoutIntent, applyIntents, unsatisfied } from "../layout/intents.ts";
-import { type Layout, LayoutError, datacentersOf } from "../layout/layout.ts";
+import { type Layout, datacentersOf, requireSameCluster } from "../layout/layout.ts";
 import type { LayoutRules } from "../layout/rules.ts";
 import type { Clock, Logger, Timer } from "../model/deps.ts";
 import { parseReplication } from "../placement/strategy.ts";
@@ -143,15 +143,7 @@ export class LayoutKeeper {
     const present = this.#next;
     const offered = decodeHistory(payload, { known: present?.history.layouts });
     if (present === undefined) return this.#become({ history: offered, synced: undefined });
-    const [ours, theirs] = [headOf(present.history), headOf(offered)];
-    if (ours.clusterId !== theirs.clusterId) {
-      throw new LayoutError(
-        "OTHER_CLUSTER",
-        `cluster '${ours.clusterName}' (${ours.clusterId}) and cluster '${theirs.clusterName}' ` +
-          `(${theirs.clusterId}) were founded separately and cannot become one`,
-        { clusterId: ours.clusterId, otherClusterId: theirs.clusterId },
-      );
-    }
+    requireSameCluster(headOf(present.history), headOf(offered));
     if (!mayTakeOver(present.history, offered, from)) return;
     this.#become({ ...present, history: adopt(present.history, offered) });
   }
