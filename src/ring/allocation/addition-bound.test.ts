@@ -4,7 +4,7 @@ import { leastSpread } from "./addition-bound.ts";
 import type { RingMember } from "./allocation.ts";
 import { allocateCassandra } from "./cassandra.ts";
 import { growRing, spreadOf } from "./growth.ts";
-import { smallestSpread } from "./lower-bound.ts";
+import { smallestSpread } from "./lower-bound.suite.ts";
 import { MURMUR3_SPACE } from "./token-space.ts";
 
 const CELLS = 32;

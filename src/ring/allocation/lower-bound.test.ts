@@ -3,7 +3,7 @@ import { SeededRng } from "../../util/random.ts";
 import type { RingMember } from "./allocation.ts";
 import { allocateBalanced } from "./balanced.ts";
 import { growRing, spreadOf } from "./growth.ts";
-import { growthBound, smallestSpread } from "./lower-bound.ts";
+import { growthBound, smallestSpread } from "./lower-bound.suite.ts";
 import { MURMUR3_SPACE } from "./token-space.ts";
 
 const member = (id: number, tokens: readonly bigint[]): RingMember => ({

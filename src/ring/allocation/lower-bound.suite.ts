@@ -1,6 +1,6 @@
 /**
- * How even a ring can possibly be after an addition that touches no existing token: what the
- * allocators are measured against.
+ * How even a ring can possibly be after an addition that touches no existing token, by counting: simpler
+ * and weaker than the search of addition-bound.ts, which the tests measure against it.
  *
  * One token relieves at most RF members. Let B be the replicas chosen by the walk that starts right
  * behind the new token p (RF members). A range before p whose walk passes p chooses from behind p
