@@ -158,7 +158,7 @@ export interface TaskView {
   readonly etaSeconds: number | undefined;
 }
 
-/** Streams of this member. */
+/** A stream that is under way: an outgoing one until nobody has pulled it for a few seconds. */
 export interface StreamView {
   readonly peer: string;
   readonly direction: "in" | "out";

@@ -1,9 +1,9 @@
-/** What this member has sent to others lately, for people to see: a source keeps no other state. */
+/** What this member has sent to others in streams that are under way, for people to see: a source keeps no other state. */
 import { chunkCellCount } from "../codec/stream-frames.ts";
 import type { Clock } from "../model/deps.ts";
 
-/** A stream that nobody has pulled for so long is over. */
-const IDLE_MS = 30_000;
+/** A stream that nobody has pulled for so long is over; a throttled receiver pulls less often than others. */
+const IDLE_MS = 5000;
 const STREAMS_MAX = 1000;
 
 interface Stream {
@@ -32,7 +32,8 @@ export class OutgoingStreams {
     this.#streams.set(key, stream);
   }
 
-  recent(): readonly Readonly<Stream>[] {
+  /** Those that are under way, as far as a source can know. */
+  current(): readonly Readonly<Stream>[] {
     this.#forgetIdle();
     return [...this.#streams.values()];
   }

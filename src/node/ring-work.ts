@@ -7,6 +7,7 @@
  */
 import type { Coordinator } from "../coordinator/coordinator.ts";
 import type { Ask } from "../codec/ask.ts";
+import type { RangeSyncState } from "../healing/range-sync.ts";
 import { readChunk } from "../healing/stream-source.ts";
 import { TaskRegister } from "../healing/tasks.ts";
 import { type LayoutHistory, headOf } from "../layout/history.ts";
@@ -119,7 +120,7 @@ export class RingWork {
     const { keeper } = this.#deps;
     const head = keeper.head;
     const outgoing = this.#outgoing
-      .recent()
+      .current()
       .map(({ peer, keyspaceId, bytes, cells }): StreamView => ({
         peer,
         direction: "out",
@@ -129,7 +130,7 @@ export class RingWork {
       }));
     const syncs = [this.#sync.state, ...[...this.#rebuilds.keys()].map(({ sync }) => sync.state())];
     const incoming = syncs
-      .flatMap((state) => state?.traffic ?? [])
+      .flatMap((state) => (state === undefined || !isUnderWay(state) ? [] : state.traffic))
       .map((traffic): StreamView => ({
         peer: this.#nameOf(traffic.memberId),
         direction: "in",
@@ -241,6 +242,11 @@ export class RingWork {
       );
     this.#saving = this.#saving.then(save);
   }
+}
+
+/** It streams, or will go on when it can or may. */
+function isUnderWay({ phase }: RangeSyncState): boolean {
+  return phase === "running" || phase === "waiting" || phase === "paused";
 }
 
 function keyspaceName(layout: Layout | undefined, keyspaceId: number): string {

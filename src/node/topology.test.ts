@@ -115,6 +115,25 @@ describe("a ring in use", () => {
     expect(a.admin.topology().staged).toHaveLength(1);
   });
 
+  test("shows streams and how far they are while they are under way, and no longer", async () => {
+    const members = await ring(2);
+    const value = "v".repeat(8000);
+    for (let key = 0; key < 16; key++) await members[0]!.keyspace("ks").put(`long${key}`, value);
+    const joining = make({ streamThroughputBytes: 65_536 });
+    const started = joining.start();
+    const incoming = (): unknown =>
+      joining.admin.netstats().streams.find(({ direction }) => direction === "in");
+    await until("it fetches", () => {
+      const [task] = joining.admin.tasks();
+      // No range is on stable storage before the first checkpoint.
+      return task?.done === 0 && task.bytes > 0 && task.share > 0 && task.share < 1;
+    });
+    expect(incoming()).toBeDefined();
+    await started;
+    expect(joining.admin.tasks()[0]).toMatchObject({ state: "done", share: 1 });
+    expect(incoming()).toBeUndefined();
+  });
+
   test("goes back to where it was while a member is on its way in", async () => {
     const members = await ring(3);
     const joining = make({ streamThroughputBytes: 65_536 });
