@@ -142,6 +142,13 @@ export class SessionHarness {
     await this.settle();
     return this.replies()[0] as Reply;
   }
+
+  /** Runs commands that wait for promises, one after the other. */
+  async runAll(...commands: readonly string[]): Promise<Reply[]> {
+    const replies: Reply[] = [];
+    for (const command of commands) replies.push(await this.runLate(command));
+    return replies;
+  }
 }
 
 /** A command of words divided by single spaces, as an array of bulk strings. */
