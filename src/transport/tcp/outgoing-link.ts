@@ -65,8 +65,13 @@ export class OutgoingLink implements Link {
   expect(memberId: string): void {
     if (this.#expects === memberId) return;
     this.#expects = memberId;
+    // What has been refused until now may be welcome: the pauses were for somebody else.
+    this.#retryMs = RETRY_MIN_MS;
     if (this.#memberId !== undefined && this.#memberId !== memberId) {
       this.#connection?.close(`member ${this.#memberId} answers where ${memberId} is expected`);
+    } else if (this.#connection === undefined && !this.#closed) {
+      this.#timer?.cancel();
+      this.open();
     }
   }
 

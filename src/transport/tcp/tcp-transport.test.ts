@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { FRAME_HEADER_BYTES, FrameType, bodyOf, encodeOpaque } from "../../codec/frames.ts";
-import { silentLogger } from "../../model/deps.ts";
+import { type Clock, silentLogger } from "../../model/deps.ts";
 import { realClock } from "../../node/real-clock.ts";
 import { parseAddress } from "../../util/address.ts";
 import { SeededRng } from "../../util/random.ts";
@@ -22,7 +22,10 @@ interface Side {
   readonly events: ("up" | "down" | "refused")[];
 }
 
-async function side(options: Partial<TcpTransportOptions> = {}): Promise<Side> {
+async function side(
+  options: Partial<TcpTransportOptions> = {},
+  clock: Clock = realClock,
+): Promise<Side> {
   const frames: string[] = [];
   const events: Side["events"] = [];
   const handler: TransportHandler = {
@@ -37,7 +40,7 @@ async function side(options: Partial<TcpTransportOptions> = {}): Promise<Side> {
     linkRefused: () => void events.push("refused"),
   };
   const transport = new TcpTransport(
-    { clock: realClock, rng: new SeededRng(1), logger: silentLogger },
+    { clock, rng: new SeededRng(1), logger: silentLogger },
     {
       clusterName: "test",
       memberId: `member ${started.length}`,
@@ -84,6 +87,21 @@ describe("TcpTransport", () => {
     expect([strange.isUp, wrong.isUp, right.isUp]).toEqual([false, false, false]);
     wrong.reserve(20);
     expect(b.frames).toEqual([]);
+  });
+
+  it("does not let a newcomer wait for what its address was refused before", async () => {
+    const delaysMs: number[] = [];
+    const setTimer: Clock["setTimer"] = (delayMs) => {
+      delaysMs.push(delayMs);
+      return { cancel: () => {} };
+    };
+    const a = await side({}, { ...realClock, setTimer });
+    const b = await side({ memberId: "b" });
+    const link = a.transport.linkTo(b.address, "who was here before");
+    // One for the handshake, and one for the pause that never ends.
+    await expect.poll(() => delaysMs.length).toBe(2);
+    expect(a.transport.linkTo(b.address, "b")).toBe(link);
+    await expect.poll(() => link.isUp).toBe(true);
   });
 
   it("says that nobody listens, and connects as soon as somebody does", async () => {
