@@ -9,6 +9,9 @@ import type { TopologyRing } from "./topology-ring.ts";
 const BATCH = 250;
 const SHOWN_PROBLEMS = 20;
 
+/** The highest acknowledged number of each key of a load. */
+type Acknowledged = ReadonlyMap<string, number>;
+
 /** Keys that are written once and stay, and those of the load. */
 export class TestKeys {
   readonly count: number;
@@ -40,10 +43,11 @@ export class TestKeys {
    * What is wrong: a replica that does not return at ONE what was acknowledged. Waits, for a while,
    * until members hold as many keys as they own; what differs then is wrong too.
    */
-  async problems(ring: TopologyRing, load: SteadyLoad): Promise<readonly string[]> {
+  async problems(ring: TopologyRing, ...loads: readonly SteadyLoad[]): Promise<readonly string[]> {
+    const acknowledged: Acknowledged = new Map(loads.flatMap((load) => [...load.acknowledged]));
     const names = [
       ...Array.from({ length: this.count }, (_, n) => keyOf(n)),
-      ...load.acknowledged.keys(),
+      ...acknowledged.keys(),
     ];
     const owned = ownedKeys(names, await ring.ranges("default"));
     const found: string[] = [];
@@ -55,7 +59,7 @@ export class TestKeys {
       const count = await held();
       if (count !== keys.length)
         found.push(`member ${index} holds ${count} of ${keys.length} keys`);
-      found.push(...(await this.#problemsAt(ring.processes.member(index), keys, load)));
+      found.push(...(await this.#problemsAt(ring.processes.member(index), keys, acknowledged)));
     }
     return found.slice(0, SHOWN_PROBLEMS);
   }
@@ -63,7 +67,7 @@ export class TestKeys {
   async #problemsAt(
     member: { readonly index: number; readonly respPort: number },
     keys: readonly string[],
-    load: SteadyLoad,
+    acknowledged: Acknowledged,
   ): Promise<readonly string[]> {
     if (keys.length === 0) return [];
     const redis = await mustConnect(member.respPort);
@@ -74,16 +78,17 @@ export class TestKeys {
       const values = await redis.mget(batch);
       for (const [at, key] of batch.entries()) {
         const value = values[at] ?? null;
-        if (this.#isRight(key, value, load)) continue;
-        problems.push(`member ${member.index} has ${key} = ${value?.slice(0, 20) ?? "nothing"}`);
+        if (this.#isRight(key, value, acknowledged.get(key))) continue;
+        problems.push(
+          `member ${member.index} has ${key} = ${value?.slice(0, 20) ?? "nothing"} instead of ${acknowledged.get(key) ?? "that"}`,
+        );
       }
     }
     redis.disconnect();
     return problems;
   }
 
-  #isRight(key: string, value: string | null, load: SteadyLoad): boolean {
-    const acknowledged = load.acknowledged.get(key);
+  #isRight(key: string, value: string | null, acknowledged: number | undefined): boolean {
     if (acknowledged !== undefined) return numberOf(value) >= acknowledged;
     return value === this.#valueOf(Number(key.slice(KEY_PREFIX.length)));
   }

@@ -16,6 +16,8 @@ export interface LoadOptions {
   /** Between two operations of a worker. */
   readonly pauseMs: number;
   readonly valueBytes: number;
+  /** Keeps the keys of two loads apart; "load" by default. */
+  readonly keyPrefix?: string;
 }
 
 /** How many digits of a value count; the rest is padding. */
@@ -74,7 +76,8 @@ export class SteadyLoad {
         await pause(10);
         continue;
       }
-      const key = `load:${index}:${n % this.#options.keysPerWorker}`;
+      const { keyPrefix = "load", keysPerWorker } = this.#options;
+      const key = `${keyPrefix}:${index}:${n % keysPerWorker}`;
       if (await this.#once(redis, key, n)) {
         n++;
         await pause(this.#options.pauseMs);

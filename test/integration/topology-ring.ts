@@ -61,11 +61,16 @@ export class TopologyRing {
   /** Starts a member that waits outside, and waits until the ring has heard of it. */
   async addWaiting(flags: readonly string[] = []): Promise<number> {
     const index = await this.processes.add(["--auto-bootstrap", "false", ...flags]);
+    await this.waitsOutside(index);
+    return index;
+  }
+
+  /** Waits until the ring has heard of a member outside. */
+  async waitsOutside(index: number): Promise<void> {
     await until(`member ${index} waits outside`, async () => {
       const { waiting } = await this.get<TopologyJson>(0, "/v1/topology");
       return waiting.some(({ address }) => address === this.address(index));
     });
-    return index;
   }
 
   /** Stages, plans and commits at the first member. */
