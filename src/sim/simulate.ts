@@ -21,11 +21,10 @@ import { SimulatedCluster } from "./simulated-cluster.ts";
 import { type SimulationOptions, drawOptions, fork } from "./swarm.ts";
 import { VirtualTime } from "./virtual-clock.ts";
 import { allKeys } from "./wishes.ts";
-import { Workload } from "./workload.ts";
+import { ANSWERS_WITHIN_MS, Workload } from "./workload.ts";
 
 /** Clients that are not done by then are ended: some seeds leave nobody to talk to for long. */
 const WORK_WITHIN_MS = 30_000;
-const ANSWERS_WITHIN_MS = 20_000;
 /** What the network still carries has arrived after this. */
 const SETTLE_MS = 2000;
 
@@ -45,12 +44,31 @@ export interface SimulationExtras {
   readonly print?: ((line: string) => void) | undefined;
 }
 
-export async function simulate(
+export function simulate(
   options: SimulationOptions,
   extras: SimulationExtras = {},
 ): Promise<SimulationResult> {
+  return runWatched(() => new Simulation(options, extras));
+}
+
+/** The run that a seed stands for. */
+export function simulateSeed(seed: number, extras?: SimulationExtras): Promise<SimulationResult> {
+  return simulate(drawOptions(seed), extras);
+}
+
+/** What can be run once and looked at afterwards. */
+export interface Runnable<Result> {
+  readonly violations: readonly Violation[];
+  run(): Promise<void>;
+  result(): Result;
+}
+
+/** Makes a simulation and runs it; a rejection that nobody handles is a violation as well. */
+export async function runWatched<Result>(
+  make: () => Runnable<Result>,
+): Promise<Result & { readonly violations: readonly Violation[] }> {
   const rejections = watchRejections();
-  const simulation = new Simulation(options, extras);
+  const simulation = make();
   try {
     await simulation.run();
   } finally {
@@ -58,11 +76,6 @@ export async function simulate(
   }
   const violations = [...simulation.violations, ...rejections.take().map(unhandled)];
   return { ...simulation.result(), violations };
-}
-
-/** The run that a seed stands for. */
-export function simulateSeed(seed: number, extras?: SimulationExtras): Promise<SimulationResult> {
-  return simulate(drawOptions(seed), extras);
 }
 
 class Simulation {
@@ -165,16 +178,9 @@ class Simulation {
   /** Repairs every key by reading all its replicas, then looks into the stores. */
   async #lookAround(): Promise<void> {
     const keys = allKeys(this.#options);
-    for (const key of keys) {
-      const machine = must(randomChoice(this.#rng, this.#cluster.machines), "a machine");
-      let answer: { error: string | undefined } | undefined;
-      void this.#workload.readAll(machine, key).then((error) => (answer = { error }));
-      await this.#time.runUntil(() => answer !== undefined, this.#time.nowMs + ANSWERS_WITHIN_MS);
-      if (answer?.error === undefined) continue;
-      const message = `${key} cannot be read at ALL in a healthy ring: ${answer.error}`;
-      this.violations.push({ invariant: "I26", message });
-    }
-    this.#workload.giveUp();
+    const machineOf = () => must(randomChoice(this.#rng, this.#cluster.machines), "a machine");
+    const unread = (violation: Violation): void => void this.violations.push(violation);
+    await this.#workload.readEachAtAll(keys, machineOf, unread);
     for (const { name } of this.#options.keyspaces) await this.#scan(name);
     this.#cluster.lookAtAll(keys);
     await this.#cluster.stopAll();
@@ -204,7 +210,7 @@ export function thrown(error: unknown): Violation {
   return { invariant: "I28", message: `a process failed: ${stackOf(error)}` };
 }
 
-export function unhandled(reason: unknown): Violation {
+function unhandled(reason: unknown): Violation {
   return { invariant: "I28", message: `unhandled rejection: ${stackOf(reason)}` };
 }
 

@@ -10,7 +10,7 @@ import type { Receipt, VersionedValue } from "../model/kv-api.ts";
 import type { Version } from "../model/version.ts";
 import { must } from "../util/assert.ts";
 import { type Uint32Source, randomChoice, randomFraction } from "../util/random.ts";
-import type { Instant, Operation, ReadRecord } from "./history.ts";
+import type { Instant, Operation, ReadRecord, Violation } from "./history.ts";
 import type { Recorder } from "./recorder.ts";
 import type { Process, SimulatedMachine } from "./simulated-machine.ts";
 import type { SimulationOptions } from "./swarm.ts";
@@ -22,6 +22,8 @@ import { type Wish, bytesOf, drawWish, splitKey, textOf, wholeRead } from "./wis
 const SLACK_MS = 600;
 /** A client that finds no member to ask looks again after this. */
 const RETRY_MS = 25;
+/** In a healthy ring nobody waits longer for an answer. */
+export const ANSWERS_WITHIN_MS = 20_000;
 
 export interface WorkloadDeps {
   readonly time: VirtualTime;
@@ -93,9 +95,25 @@ export class Workload {
     for (const waiting of this.#waiting) if (waiting.process === process) waiting.cut(isCut);
   }
 
-  /** One read at level ALL, outside the workload; resolves with the error, if there was one. */
-  readAll(machine: SimulatedMachine, key: string): Promise<string | undefined> {
-    return new Promise((resolve) => this.#ask(machine, wholeRead(key), resolve));
+  /**
+   * Reads every key once at level ALL, outside of the workload, each from the machine chosen for it;
+   * tells which of them a healthy ring does not give. Nobody is asked for anything after that.
+   */
+  async readEachAtAll(
+    keys: readonly string[],
+    machineOf: () => SimulatedMachine,
+    onUnread: (violation: Violation) => void,
+  ): Promise<void> {
+    const { time } = this.#deps;
+    for (const key of keys) {
+      let answer: { error: string | undefined } | undefined;
+      this.#ask(machineOf(), wholeRead(key), (error) => (answer = { error }));
+      await time.runUntil(() => answer !== undefined, time.nowMs + ANSWERS_WITHIN_MS);
+      if (answer?.error === undefined) continue;
+      const message = `${key} cannot be read at ALL in a healthy ring: ${answer.error}`;
+      onUnread({ invariant: "I26", message });
+    }
+    this.giveUp();
   }
 
   /** All keys of a keyspace, page by page at level QUORUM, as `keyspace/key`. Rejects with KvError. */
