@@ -58,6 +58,7 @@ export type KvErrorDetail =
   | { readonly code: "PLAN_STALE"; readonly hash: string; readonly present: string }
   /** Another change was committed at the same time and won. */
   | { readonly code: "PLAN_LOST"; readonly hash: string; readonly winner: string }
+  /** At this member: what is staged elsewhere is known there only. */
   | { readonly code: "NOTHING_STAGED" }
   /** The ring cannot be changed like this. */
   | { readonly code: "CHANGE_REFUSED"; readonly change: string; readonly reason: string }
@@ -127,7 +128,7 @@ function describe(detail: KvErrorDetail): string {
         `${detail.hash}; the changes are still staged, plan them again`
       );
     case "NOTHING_STAGED":
-      return "nothing is staged";
+      return "nothing is staged at this member: changes are planned and committed where they were staged";
     case "CHANGE_REFUSED":
       return `${detail.change} is not possible: ${detail.reason}`;
     case "UNKNOWN_TASK":

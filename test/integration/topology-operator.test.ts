@@ -46,7 +46,8 @@ it("what cannot be is refused in one sentence, and leaves nothing staged", async
     /^dynaring: removenode of 127.0.0.1:1 is not possible: no member in the ring has the id or address/,
   );
   expect(alive.stderr).toMatch(/ is alive: use decommission\n$/);
-  expect(stale).toMatchObject({ exitCode: 3, stderr: "dynaring: nothing is staged\n" });
+  expect(stale.exitCode).toBe(3);
+  expect(stale.stderr).toMatch(/^dynaring: nothing is staged at this member: /);
   const { stdout } = await processes.cli(0, "topology", "--json");
   expect(JSON.parse(stdout)).toMatchObject({ staged: [], readsFrom: expect.any(Number) });
 });

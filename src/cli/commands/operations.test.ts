@@ -4,6 +4,7 @@ import { FAKE_PLAN, fakeTask } from "../../http/fake-topology.suite.ts";
 import { FAKE_MEMBERS, FakeAdmin, FakeKv } from "../../http/fakes.suite.ts";
 import { HttpServer } from "../../http/server.ts";
 import { silentLogger } from "../../model/deps.ts";
+import type { MemberView } from "../../model/admin-api.ts";
 import { KvError } from "../../model/kv-error.ts";
 import { OPERATION_COMMANDS, runCli } from "../program.ts";
 
@@ -13,6 +14,7 @@ let url: string;
 const SELF = FAKE_MEMBERS[0]!.id;
 
 beforeEach(async () => {
+  reachable.length = 0;
   admin = new FakeAdmin();
   await server.stop();
   server = serverOf(admin);
@@ -47,9 +49,12 @@ interface Run {
   readonly err: string;
 }
 
-/** Nobody but the server of the test is there: the addresses of the fake members may be in use. */
+/** URLs of other servers of a test. */
+const reachable: string[] = [];
+
+/** Nobody but the servers of the test is there: the addresses of the fake members may be in use. */
 const onlyServer: typeof globalThis.fetch = (input, init) =>
-  typeof input === "string" && input.startsWith(url)
+  typeof input === "string" && [url, ...reachable].some((known) => input.startsWith(known))
     ? globalThis.fetch(input, init)
     : Promise.reject(new TypeError("fetch failed"));
 
@@ -213,6 +218,39 @@ test("a shorthand that is refused leaves nothing staged", async () => {
   const { code, err } = await run("weight a 5000 --yes");
   expect([code, admin.staged]).toEqual([3, []]);
   expect(err).toContain("expected at most 1000");
+});
+
+test("where nothing is staged people are told at which members something is", async () => {
+  const other = new FakeAdmin();
+  const elsewhere = serverOf(other);
+  await elsewhere.start();
+  const httpAddress = `127.0.0.1:${elsewhere.port}`;
+  const [self, down] = admin.members as [MemberView, MemberView];
+  const up = { ...down, address: "127.0.0.1:7409", isUp: true, httpAddress };
+  admin.members = [self, { ...down, httpAddress: "127.0.0.1:1" }, up];
+  reachable.push(`http://${httpAddress}`);
+  const nothing =
+    "dynaring: nothing is staged at this member: changes are planned and committed where they were staged; ";
+  const silent = "; no answer from 127.0.0.1:7402\n";
+  for (const line of ["plan", "commit feedface", "commit feedface --no-wait"]) {
+    other.staged = [];
+    const none = await run(line);
+    expect(none).toEqual({
+      code: 3,
+      out: "",
+      err: `${nothing}'dynaring plan' with changes stages them${silent}`,
+    });
+    other.staged = [{ kind: "leave", member: "127.0.0.1:7402" }];
+    const { err } = await run(line);
+    expect(err).toBe(
+      `${nothing}127.0.0.1:7409 has staged something: 'dynaring plan --url http://${httpAddress}' shows it${silent}`,
+    );
+  }
+  const { err } = await run("commit feedface --json");
+  expect(JSON.parse(err)).toMatchObject({
+    error: { code: "NOTHING_STAGED", holders: [{ address: "127.0.0.1:7409" }] },
+  });
+  await elsewhere.stop();
 });
 
 test("a stale plan changes nothing and is exit code 3", async () => {

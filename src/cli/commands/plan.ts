@@ -4,6 +4,7 @@ import { NO_WAIT, commitAndWatch, watchChange } from "../topology/apply.ts";
 import { CHANGE_FLAGS, changesOfFlags } from "../topology/change-texts.ts";
 import { type Operation, type OperationCommand, again, show } from "../topology/operation.ts";
 import { planText, shortHash, topologyText } from "../topology/plan-text.ts";
+import { withStaged } from "../topology/staged-elsewhere.ts";
 import { requiredArgument } from "./client-command.ts";
 
 export const planCommand: OperationCommand = {
@@ -17,7 +18,7 @@ export const planCommand: OperationCommand = {
     const changes = changesOfFlags(input);
     try {
       for (const change of changes) await client.stage(change);
-      const plan = await client.plan();
+      const plan = await withStaged(operation, () => client.plan());
       const next = again(operation, `commit ${shortHash(plan.hash)}`);
       show(operation, plan, `${planText(plan)}Commit it with:\n${next}\n`);
     } catch (error) {
@@ -50,7 +51,9 @@ export const commitCommand: OperationCommand = {
   printsEvents: true,
   run: (operation) => {
     const hash = requiredArgument(operation.input, 0);
-    return commitAndWatch(operation, () => operation.client.commit(hash));
+    return commitAndWatch(operation, () =>
+      withStaged(operation, () => operation.client.commit(hash)),
+    );
   },
 };
 
