@@ -243,9 +243,11 @@ export class TopologyAdmin {
     const { keeper } = this.#deps;
     const { version } = layout;
     const head = headOf(history);
-    const acks = missingAcks(history, layout, keeper.factsOf);
+    // What is read from has been confirmed by everybody who was in the ring then.
+    const isReadFrom = version.counter <= history.reads;
+    const acks = isReadFrom ? [] : missingAcks(history, layout, keeper.factsOf);
     const syncs =
-      version.counter > history.reads && layout === head
+      !isReadFrom && layout === head
         ? missingSyncs(history, layout, { facts: keeper.factsOf, gainers: keeper.gainers })
         : [];
     const isBase = baseOf(history, layout) === layout;

@@ -2,7 +2,7 @@
 import type { StagedChangeJson } from "../../http/topology-views.ts";
 import { CliError } from "../exit-codes.ts";
 import { APPLY_OPTIONS, applyChanges } from "../topology/apply.ts";
-import { numTokensChange, tokensOf, weightChange } from "../topology/change-texts.ts";
+import { listOf, numTokensChange, tokensOf, weightChange } from "../topology/change-texts.ts";
 import type { Operation, OperationCommand } from "../topology/operation.ts";
 import {
   type CommandInput,
@@ -100,14 +100,29 @@ export const assassinateCommand: OperationCommand = {
   options: APPLY_OPTIONS,
   printsEvents: true,
   run: async (operation) => {
-    if (!operation.isJson) operation.context.writeError(DANGER);
     const member = requiredArgument(operation.input, 0);
+    await mustNotLive(operation, member);
+    if (!operation.isJson) operation.context.writeError(DANGER);
     await applyChanges(operation, [{ kind: "assassinate", member }], {
       text: "Type 'yes' to commit this plan:",
       consents: ["yes"],
     });
   },
 };
+
+/** The ring could do it, but it is hardly ever what is wanted, and cannot be undone. */
+async function mustNotLive({ client }: Operation, name: string): Promise<void> {
+  const { members } = await client.status();
+  const alive = members.find(
+    ({ id, address, isUp }) => isUp && (address === name || id.startsWith(name.toLowerCase())),
+  );
+  if (alive === undefined) return;
+  throw new CliError(
+    "refused",
+    `assassinate of ${name} is not possible: member ${alive.id} at ${alive.address} is alive: use ` +
+      "decommission, or end its process first",
+  );
+}
 
 export const moveCommand: OperationCommand = shorthand(
   {
@@ -172,6 +187,9 @@ export const placeCommand: OperationCommand = shorthand(
     if (dc === undefined && rack === undefined) {
       throw new CliError("usage", "say where it is: --dc, --rack, or both");
     }
+    if (dc === "" || rack === "") {
+      throw new CliError("usage", `the name of a ${dc === "" ? "datacenter" : "rack"} is empty`);
+    }
     return { kind: "place", member: requiredArgument(input, 0), dc, rack };
   },
 );
@@ -180,9 +198,9 @@ export const doubleCommand: OperationCommand = shorthand(
   {
     name: "double",
     description: "Each of these waiting members takes half of every range of one present member",
-    arguments: [{ flags: "<members...>", description: "as many as the ring has" }],
+    arguments: [{ flags: "<members...>", description: "as many as the ring has; also as a,b,c" }],
   },
-  (input) => ({ kind: "double", members: input.arguments }),
+  (input) => ({ kind: "double", members: input.arguments.flatMap(listOf) }),
 );
 
 export const alterKeyspaceCommand: OperationCommand = shorthand(

@@ -148,6 +148,12 @@ test("what plan has staged is staged still when the plan is refused, and it says
   ]);
 });
 
+test("a plan that was refused before it was staged gives no hint about what is staged", async () => {
+  const { code, err } = await run("plan --weight a=1001");
+  expect([code, admin.staged]).toEqual([3, []]);
+  expect(err).toMatch(/expected at most 1000\n$/);
+});
+
 test.each([
   ["join --yes", { kind: "join", member: SELF }],
   ["join 127.0.0.1:7404 --tokens=-5,7 --yes", { kind: "join", tokens: ["-5", "7"] }],
@@ -162,6 +168,7 @@ test.each([
   ["num-tokens a 16 --yes", { kind: "num-tokens", member: "a", numTokens: 16 }],
   ["place a --rack r9 --yes", { kind: "place", member: "a", rack: "r9" }],
   ["double a b --yes", { kind: "double", members: ["a", "b"] }],
+  ["double a,b c --yes", { kind: "double", members: ["a", "b", "c"] }],
   [
     "alter-keyspace k --replication dc1:2 --yes",
     {
@@ -199,6 +206,16 @@ test("assassinate tells its danger and wants the whole word", async () => {
     "DANGER: the member is taken out of the ring although the replicas that are left cannot be known",
   ]);
   expect((await run("assassinate a --no-wait", { answer: "yes\n" })).code).toBe(0);
+});
+
+test("assassinate spares members that live", async () => {
+  const { code, out, err } = await run(`assassinate ${SELF} --yes`);
+  expect([code, out]).toEqual([3, ""]);
+  expect(err).toBe(
+    `dynaring: assassinate of ${SELF} is not possible: member ${SELF} at ${FAKE_MEMBERS[0]!.address} ` +
+      "is alive: use decommission, or end its process first\n",
+  );
+  expect(admin.staged).toEqual([]);
 });
 
 test("where nobody can answer, a shorthand does nothing without --yes", async () => {
@@ -347,6 +364,8 @@ test.each([
   "plan --replication k=dc1",
   "commit",
   "place a --yes",
+  "place a --rack= --yes",
+  "place a --dc= --rack r9 --yes",
   "alter-keyspace k --yes",
   "removenode force",
   "tasks explode",

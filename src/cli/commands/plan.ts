@@ -22,14 +22,16 @@ export const planCommand: OperationCommand = {
       const next = again(operation, `commit ${shortHash(plan.hash)}`);
       show(operation, plan, `${planText(plan)}Commit it with:\n${next}\n`);
     } catch (error) {
-      throw changes.length > 0 ? withHint(operation, error) : error;
+      throw changes.length > 0 ? await withHint(operation, error) : error;
     }
   },
 };
 
 /** Changes that were refused later are staged still: they may make sense with others. */
-function withHint(operation: Operation, error: unknown): unknown {
+async function withHint(operation: Operation, error: unknown): Promise<unknown> {
   if (!(error instanceof CliError) || error.exit !== "refused") return error;
+  const topology = await operation.client.topology().catch(() => undefined);
+  if (topology?.staged.length === 0) return error;
   const hint = `'${again(operation, "unstage")}' forgets what is staged`;
   return new CliError(error.exit, `${error.message}; ${hint}`, error.detail);
 }

@@ -166,7 +166,8 @@ function memberOf(name: string, text: string): string {
   throw new CliError("usage", `--${name} is empty, expected the id or the address of a member`);
 }
 
-function listOf(text: string): readonly string[] {
+/** "a, b" in parts. */
+export function listOf(text: string): readonly string[] {
   return text
     .split(",")
     .map((part) => part.trim())

@@ -76,7 +76,9 @@ function memberTable({ members }: PlanJson): string {
   );
 }
 
-function byAddress(members: PlanJson["members"]): PlanJson["members"] {
+function byAddress<Member extends { readonly address: string }>(
+  members: readonly Member[],
+): readonly Member[] {
   return members.toSorted((left, right) => (left.address < right.address ? -1 : 1));
 }
 
@@ -120,7 +122,7 @@ export function topologyText(topology: TopologyJson): string {
     ...section("Staged", staged.map(changeText)),
     ...section(
       "Waiting outside",
-      waiting.map(({ id, address, dc, rack }) => `${address}  ${dc}  ${rack}  ${id}`),
+      byAddress(waiting).map(({ id, address, dc, rack }) => `${address}  ${dc}  ${rack}  ${id}`),
     ),
   ]
     .map((line) => `${line}\n`)

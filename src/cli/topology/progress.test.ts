@@ -7,7 +7,9 @@ import type { ChangeProgress } from "./watch.ts";
 function progress(...tasks: readonly Partial<ReturnType<typeof fakeTask>>[]): ChangeProgress {
   return {
     versions: [
-      { ...FAKE_VERSION, phase: "current", waitingFor: [] },
+      { ...FAKE_VERSION, counter: 2, phase: "synced", waitingFor: [] },
+      // Overtaken: nobody has to care.
+      { ...FAKE_VERSION, counter: 3, phase: "spreading", waitingFor: ["127.0.0.1:7409"] },
       { ...FAKE_VERSION, counter: 4, phase: "syncing", waitingFor: ["127.0.0.1:7404"] },
     ],
     tasks: tasks.map((task, index) => ({

@@ -108,9 +108,9 @@ function stateText({ state, reason }: MemberTask["task"]): string {
   return state === "failed" ? colors.red(text) : colors.yellow(text);
 }
 
-/** The last one is what the change leads to; a single one is at rest. */
+/** What the change leads to; what it has overtaken holds nothing up. A single one is at rest. */
 function underWay(versions: readonly ActiveVersionJson[]): readonly ActiveVersionJson[] {
-  return versions.slice(1);
+  return versions.slice(1).slice(-1);
 }
 
 function versionText({ counter, phase, waitingFor }: ActiveVersionJson): string {
