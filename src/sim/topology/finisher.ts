@@ -13,7 +13,7 @@ import type { Committing } from "./committing.ts";
 import type { Fleet } from "./fleet.ts";
 import type { LayoutTables } from "./layout-tables.ts";
 import { show } from "./layout-watch.ts";
-import { isEnoughFor, replicationChange } from "./operator.ts";
+import { isEnoughFor, replicationChange } from "./ring-wishes.ts";
 
 const ROUND_MS = 250;
 /** Everything that is under way has an end within this time. */

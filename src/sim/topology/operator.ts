@@ -7,10 +7,8 @@
  * plans at once, at members that nobody can reach.
  */
 import { headOf } from "../../layout/history.ts";
-import { replicationFactors } from "../../layout/keyspace-table.ts";
-import type { Layout, LayoutKeyspace, LayoutMember } from "../../layout/layout.ts";
+import type { Layout, LayoutMember } from "../../layout/layout.ts";
 import type { StagedChange } from "../../model/topology-api.ts";
-import { tokenFromHalves } from "../../ring/token.ts";
 import {
   type Uint32Source,
   randomBelow,
@@ -23,11 +21,11 @@ import type { SimulatedNetwork } from "../simulated-network.ts";
 import type { VirtualTime } from "../virtual-clock.ts";
 import type { Committing } from "./committing.ts";
 import type { FixedPlace, Fleet } from "./fleet.ts";
+import { RingWishes } from "./ring-wishes.ts";
 import { OPERATIONS, type OperationKind, type TopologyOptions } from "./topology-options.ts";
 
 const AT_ONCE_MAX = 4;
 const WAITING_WITHIN_MS = 6000;
-const RF_MAX = 4;
 
 export interface OperatorDeps {
   readonly time: VirtualTime;
@@ -46,12 +44,14 @@ export class Operator {
   readonly cancelled: Set<string> = new Set();
   readonly #deps: OperatorDeps;
   readonly #options: TopologyOptions;
+  readonly #wishes: RingWishes;
   #remaining = 0;
   #active = 0;
 
   constructor(deps: OperatorDeps, options: TopologyOptions) {
     this.#deps = deps;
     this.#options = options;
+    this.#wishes = new RingWishes(deps, options);
   }
 
   get isDone(): boolean {
@@ -116,7 +116,7 @@ export class Operator {
       case "double":
         return this.#double();
       case "several":
-        return this.#change(() => this.#several());
+        return this.#change(() => this.#wishes.several());
       case "revert":
         return this.#with((via) => this.#deps.committing.revert(via));
       case "race":
@@ -145,7 +145,7 @@ export class Operator {
       case "num-tokens":
       case "place":
       case "replication":
-        return this.#change(() => this.#wish(kind));
+        return this.#change(() => this.#wishes.wish(kind));
     }
   }
 
@@ -201,86 +201,6 @@ export class Operator {
         this.#deps.fleet.keep(change.member);
       }
     }
-  }
-
-  /** One wish of the given kind that a sensible operator could have. */
-  #wish(kind: OperationKind): readonly StagedChange[] | undefined {
-    const { rng, fleet } = this.#deps;
-    const head = fleet.newestHead();
-    const member = head === undefined ? undefined : randomChoice(rng, head.members);
-    if (head === undefined || member === undefined) return undefined;
-    const { id } = member;
-    switch (kind) {
-      case "leave": {
-        const others = head.members.filter((one) => one !== member);
-        return isEnoughFor(head, others) ? [{ kind, member: id }] : undefined;
-      }
-      case "remove":
-        return this.#removal(head);
-      case "assassinate":
-        return this.#mayGiveUp(id, head) ? [{ kind, member: id }] : undefined;
-      case "move":
-        return [{ kind, member: id, tokens: this.#tokens(1 + randomBelow(rng, 3)) }];
-      case "weight":
-        return [{ kind, member: id, weight: randomChoice(rng, [0.5, 1, 2]) ?? 1 }];
-      case "num-tokens":
-        return [{ kind, member: id, numTokens: 1 + randomBelow(rng, 6) }];
-      case "place": {
-        const rack = `rack${1 + randomBelow(rng, this.#options.topology.racks)}`;
-        return [{ kind, member: id, rack }];
-      }
-      default:
-        return this.#replication(head);
-    }
-  }
-
-  #several(): readonly StagedChange[] {
-    const kinds = shuffled(this.#deps.rng, [
-      "leave",
-      "move",
-      "weight",
-      "num-tokens",
-      "place",
-      "replication",
-    ] as const);
-    return kinds
-      .slice(0, 2 + randomBelow(this.#deps.rng, 2))
-      .flatMap((kind) => this.#wish(kind) ?? []);
-  }
-
-  #replication(head: Layout): readonly StagedChange[] | undefined {
-    const { rng } = this.#deps;
-    const keyspace = randomChoice(rng, head.keyspaces);
-    if (keyspace === undefined) return undefined;
-    const factor = (members: number): number => 1 + randomBelow(rng, Math.min(RF_MAX, members));
-    return [replicationChange(head, keyspace, factor)];
-  }
-
-  /** Somebody who is gone for good; now and then somebody who is only down. */
-  #removal(head: Layout): readonly StagedChange[] | undefined {
-    const { rng, fleet } = this.#deps;
-    const down = fleet.machines
-      .filter((machine) => machine.process === undefined)
-      .map((machine) => fleet.idOf(machine))
-      .filter((id) => head.members.some((member) => member.id === id));
-    const [dead] = shuffled(rng, fleet.deadIds());
-    const id = dead ?? randomChoice(rng, down);
-    if (id === undefined || !this.#mayGiveUp(id, head)) return undefined;
-    return [{ kind: "remove", member: id }];
-  }
-
-  #mayGiveUp(id: string, head: Layout): boolean {
-    const { fleet } = this.#deps;
-    if (!fleet.canSpare(id) || head.members.length < 2) return false;
-    fleet.giveUp(id);
-    return true;
-  }
-
-  #tokens(count: number): string[] {
-    const { rng } = this.#deps;
-    return Array.from({ length: count }, () =>
-      String(tokenFromHalves(rng.uint32() | 0, rng.uint32())),
-    );
   }
 
   #join(): Promise<unknown> {
@@ -362,13 +282,13 @@ export class Operator {
   #dead(head: Layout): LayoutMember | undefined {
     const { fleet, rng } = this.#deps;
     const [deadId] = shuffled(rng, fleet.deadIds());
-    if (deadId !== undefined && this.#mayGiveUp(deadId, head)) {
+    if (deadId !== undefined && this.#wishes.mayGiveUp(deadId, head)) {
       return head.members.find(({ id }) => id === deadId);
     }
     const member = randomChoice(rng, head.members);
     const machine = member === undefined ? undefined : fleet.machineOf(member.id);
     if (member === undefined || machine === undefined) return undefined;
-    if (!this.#mayGiveUp(member.id, head)) return undefined;
+    if (!this.#wishes.mayGiveUp(member.id, head)) return undefined;
     fleet.lose(machine);
     return member;
   }
@@ -384,7 +304,7 @@ export class Operator {
     const { committing } = this.#deps;
     const plans = await Promise.all(
       [one, two].map(async (via) => {
-        const isStaged = await committing.stage(via, this.#several().slice(0, 1));
+        const isStaged = await committing.stage(via, this.#wishes.several().slice(0, 1));
         return isStaged ? committing.plan(via) : undefined;
       }),
     );
@@ -405,9 +325,9 @@ export class Operator {
 
   async #staleOf(one: SimulatedMachine, two: SimulatedMachine): Promise<void> {
     const { committing } = this.#deps;
-    if (!(await committing.stage(one, this.#several().slice(0, 1)))) return;
+    if (!(await committing.stage(one, this.#wishes.several().slice(0, 1)))) return;
     const plan = await committing.plan(one);
-    await this.#commit(two, this.#several().slice(0, 1));
+    await this.#commit(two, this.#wishes.several().slice(0, 1));
     await this.#sleep(600);
     if (plan !== undefined) await committing.commit(one, plan);
   }
@@ -422,7 +342,7 @@ export class Operator {
         network.block(via.address, address, mode);
         network.block(address, via.address, mode);
       }
-      const work = this.#commit(via, this.#several().slice(0, 1));
+      const work = this.#commit(via, this.#wishes.several().slice(0, 1));
       await this.#sleep(4000);
       for (const { address } of others) {
         network.unblock(via.address, address);
@@ -474,30 +394,4 @@ export class Operator {
       time.schedule(time.nowMs + limitMs * randomFraction(rng), () => resolve());
     });
   }
-}
-
-/** Whether these members are as many as replicas are wanted, in each datacenter where that counts. */
-export function isEnoughFor(layout: Layout, members: readonly LayoutMember[]): boolean {
-  return layout.keyspaces.every((keyspace) => {
-    const { total, perDatacenter } = replicationFactors(layout, keyspace);
-    if (perDatacenter === undefined) return members.length >= Math.max(total, 1);
-    return [...perDatacenter].every(
-      ([dc, factor]) => members.filter((member) => member.dc === dc).length >= factor,
-    );
-  });
-}
-
-/** Another replication; `factorFor` a number of members, of the ring or of each datacenter. */
-export function replicationChange(
-  { members }: Layout,
-  { name, replication }: LayoutKeyspace,
-  factorFor: (members: number) => number,
-): StagedChange {
-  const counts = new Map<string, number>();
-  if (replication.class.includes("NetworkTopology")) {
-    for (const { dc } of members) counts.set(dc, (counts.get(dc) ?? 0) + 1);
-  } else counts.set("replication_factor", members.length);
-  const options = [...counts].map(([option, count]) => [option, String(factorFor(count))]);
-  const wanted = { class: replication.class, options: Object.fromEntries(options) };
-  return { kind: "replication", keyspace: name, replication: wanted };
 }
