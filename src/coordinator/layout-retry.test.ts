@@ -199,6 +199,26 @@ describe("a write that a replica refuses because of its layout", () => {
     expectNothingLeft(cluster);
   });
 
+  it("ends when the last one to be asked again has stored another copy of it", () => {
+    const { cluster, grown } = growing();
+    useAt(cluster, [0, 1, 3, 4], grown);
+    cluster.members[1]!.engine.putError = new Error("for a test");
+    cluster.freeze(1, true);
+    const put = cluster.put(0, "k", "v", { consistency: "ALL" });
+    const link = cluster.links[0]![2]!;
+    const copies = link.frames.map((frame) => Buffer.from(frame));
+    cluster.settle();
+    cluster.freeze(1, false);
+    cluster.settle();
+    expect(put.isSettled).toBe(false);
+    cluster.use(2, grown);
+    link.frames.push(...copies);
+    cluster.settle();
+    expect(put.error?.code).toBe("REPLICA_FAILURE");
+    expect(put.error?.outcome).toBe("unknown");
+    expectNothingLeft(cluster);
+  });
+
   it("closes the link when what comes back is another write", () => {
     const { cluster, grown } = growing();
     cluster.use(0, grown);

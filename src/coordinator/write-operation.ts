@@ -277,6 +277,8 @@ export class WriteOperation
     if (this.#tally.isAnswered(position)) return;
     this.#tally.ok(position);
     if (this.#tally.state === "reached") this.#succeed();
+    // It may have been the last one that was to be asked again.
+    else this.#judge();
     this.#oneLess();
   }
 
