@@ -146,9 +146,12 @@ export function append(history: LayoutHistory, head: Layout): LayoutHistory {
 
 /**
  * True if a history may be taken over from the member that sent it. What continues our head may come
- * from anybody. A fork only comes from who was in the ring where it parts from ours: to seal a layout
- * all those are waited for, so none of them can bring a fork of it afterwards; others could still have
- * one from a member that was removed while it was cut off.
+ * from anybody. A fork only comes from those whom everybody waits for before a layout behind the point
+ * where it parts from ours is sealed: then none of them can bring one afterwards. Others could still
+ * have one from a member that was removed while it was cut off.
+ *
+ * Everybody waits for the members of the layouts from the one that we read from to that point. Those
+ * of older ones somebody may have forgotten already, knowing what all of us read from.
  */
 export function mayTakeOver(history: LayoutHistory, other: LayoutHistory, from: string): boolean {
   const head = headOf(other).version;
@@ -156,8 +159,14 @@ export function mayTakeOver(history: LayoutHistory, other: LayoutHistory, from: 
   if (headOf(history).removedIds.includes(from)) return false;
   // Everybody had agreed on something newer than all that we know: they have stopped to wait for us.
   if (rootCounter(head) > headOf(history).version.counter) return true;
-  const common = history.layouts.filter(({ version }) => continues(head, version));
-  return common.some(({ members }) => members.some(({ id }) => id === from));
+  const parting = history.layouts.findLast(({ version }) => continues(head, version))?.version;
+  if (parting === undefined) return false;
+  return history.layouts.some(
+    ({ version: { counter }, members }) =>
+      counter >= history.reads &&
+      counter <= parting.counter &&
+      members.some(({ id }) => id === from),
+  );
 }
 
 /**
