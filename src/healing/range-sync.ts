@@ -84,6 +84,17 @@ export const DEFAULT_RANGE_SYNC_OPTIONS: RangeSyncOptions = {
   retryMaxMs: 5000,
 };
 
+/** How far an earlier sync had come. */
+export interface LeftProgress {
+  /** As `record` gave it, after a way through a file. */
+  readonly record: unknown;
+  /**
+   * Duties that this member has had ever since: only then has it been sent whatever was written
+   * behind the point that it had reached.
+   */
+  readonly duties: readonly SyncDuty[];
+}
+
 /**
  * `waiting` is running while nobody who is needed can be asked; `reason` names them. `failed` may be
  * resumed when its reason is gone. `done` and `cancelled` are final; so is `stopped`, for this object.
@@ -156,13 +167,17 @@ export class RangeSync {
   /**
    * Begins with these duties of this member.
    *
-   * @param record - what an earlier start left, for these or other duties; what fits is taken over
+   * @param left - what an earlier start left, and for which of the duties it holds
    * @throws UntrustedDataError if the record is none
    */
-  start(duties: readonly SyncDuty[], record?: unknown): void {
+  start(duties: readonly SyncDuty[], left?: LeftProgress): void {
     assert(this.#phase === "idle", "a sync is started once");
     this.#all = duties.map((duty, index) => new DutyProgress(duty, index));
-    if (record !== undefined) restoreProgress(this.#all, record);
+    if (left !== undefined) {
+      const lasting = new Set(left.duties);
+      const lastingProgress = this.#all.filter(({ duty }) => lasting.has(duty));
+      restoreProgress(lastingProgress, left.record);
+    }
     for (const progress of this.#all) {
       this.#weight += progress.weight;
       if (progress.isFinished) this.#finishedCount++;

@@ -183,8 +183,7 @@ function recordRange({ duty, passes, isFinished }: DutyProgress): RecordedRange 
 export function restoreProgress(all: Iterable<DutyProgress>, record: unknown): void {
   const known = readRecord(record);
   for (const progress of all) {
-    const { keyspaceId, source = null, replicas, target, start, end } = progress.duty;
-    const range = known.get(identityOf({ keyspaceId, source, replicas, target }, start, end));
+    const range = known.get(dutyIdentity(progress.duty));
     if (range === undefined) continue;
     progress.isFinished = range.isFinished;
     for (const pass of progress.passes) {
@@ -249,6 +248,11 @@ function readToken(value: unknown): bigint {
   } catch {
     throw new UntrustedDataError("token", "an integer within int64", value);
   }
+}
+
+/** Equal for duties of one receiver that ask for the same. */
+export function dutyIdentity({ source, start, end, ...duty }: SyncDuty): string {
+  return identityOf({ ...duty, source: source ?? null }, start, end);
 }
 
 function identityOf(group: DutyIdentity, start: bigint, end: bigint): string {

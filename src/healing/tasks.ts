@@ -151,6 +151,13 @@ export class TaskRegister {
     }
   }
 
+  /** Ends what nobody will take up, as nobody wants it any more; what has failed included. */
+  supersede(isUnwanted: (task: Pick<NewTask, "kind" | "subject">) => boolean): void {
+    for (const task of this.#tasks.values()) {
+      if (!task.isTakenUp && !task.isFinal && isUnwanted(task)) task.cancelled();
+    }
+  }
+
   document(): TaskDocument {
     return { next: this.#next, tasks: [...this.#tasks.values()].map((task) => task.record()) };
   }
@@ -236,9 +243,14 @@ class Task implements TaskHandle {
     return this.#view.state === "done" || this.#view.state === "cancelled";
   }
 
+  /** It has an owner in this run of the member. */
+  get isTakenUp(): boolean {
+    return this.#control !== undefined;
+  }
+
   /** It was under way when the member ended, and nobody has taken it up since. */
   get isAbandoned(): boolean {
-    return this.#control === undefined && !this.isOver;
+    return !this.isTakenUp && !this.isOver;
   }
 
   get view(): TaskView {
@@ -285,8 +297,9 @@ class Task implements TaskHandle {
     this.#end("failed", reason);
   }
 
+  /** What had failed keeps its reason. */
   cancelled(): void {
-    this.#end("cancelled", undefined);
+    this.#end("cancelled", this.#view.state === "failed" ? this.#view.reason : undefined);
   }
 
   async control(action: "pause" | "resume" | "cancel"): Promise<void> {

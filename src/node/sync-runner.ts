@@ -6,14 +6,16 @@
  * history that is in use when a turn comes.
  */
 import type { Ask } from "../codec/ask.ts";
-import { RangeSync, type RangeSyncState } from "../healing/range-sync.ts";
+import { type LeftProgress, RangeSync, type RangeSyncState } from "../healing/range-sync.ts";
+import { dutyIdentity } from "../healing/sync-progress.ts";
 import type { TaskHandle, TaskRegister } from "../healing/tasks.ts";
-import { dutiesOf, headOf } from "../layout/history.ts";
+import { type LayoutHistory, baseOf, dutiesOf, headOf } from "../layout/history.ts";
 import type { Layout } from "../layout/layout.ts";
 import type { SyncDuty } from "../layout/transition.ts";
 import type { Clock, Logger } from "../model/deps.ts";
 import type { Disk } from "../storage/disk.ts";
 import type { StorageEngine } from "../storage/engine.ts";
+import { asRecord } from "../util/untrusted.ts";
 import { loadDocument, saveDocument } from "./documents.ts";
 import type { LayoutKeeper } from "./layout-keeper.ts";
 
@@ -135,13 +137,13 @@ export class SyncRunner {
     if (this.#running?.layout.version.hash === head.version.hash) return;
     await this.#end();
     const { hash } = head.version;
-    this.#deps.tasks.giveUp(({ kind, subject }) => kind === "sync" && subject !== hash);
+    this.#deps.tasks.supersede(({ kind, subject }) => kind === "sync" && subject !== hash);
     const own = dutiesOf(history, this.#memberId, duties);
     if (own.length === 0 || facts.synced?.hash === hash) {
-      this.#deps.tasks.giveUp(({ kind }) => kind === "sync");
+      this.#deps.tasks.supersede(({ kind }) => kind === "sync");
       return;
     }
-    this.#begin(head, own);
+    this.#begin(history, own);
   }
 
   async #end(): Promise<void> {
@@ -154,7 +156,8 @@ export class SyncRunner {
     this.#running = undefined;
   }
 
-  #begin(layout: Layout, duties: readonly SyncDuty[]): void {
+  #begin(history: LayoutHistory, duties: readonly SyncDuty[]): void {
+    const layout = headOf(history);
     const { counter, hash } = layout.version;
     const job = new SyncTask(
       { ...this.#deps, onProgress: (state) => this.#progressed(layout, state) },
@@ -167,8 +170,25 @@ export class SyncRunner {
       },
     );
     this.#running = { layout, job };
-    const record = loadDocument(this.#deps.disk, DOCUMENT);
-    job.sync.start(duties, record);
+    job.sync.start(duties, this.#left(history, duties));
+  }
+
+  /** What an earlier sync had fetched, as far as it still holds. */
+  #left(history: LayoutHistory, duties: readonly SyncDuty[]): LeftProgress | undefined {
+    const document = loadDocument(this.#deps.disk, DOCUMENT);
+    if (document === undefined) return undefined;
+    const { layout, progress } = asRecord(document, DOCUMENT);
+    const since = history.layouts.findIndex(({ version }) => version.hash === layout);
+    if (since < 0) return undefined;
+    const lasting = lastingDuties(
+      { ...history, layouts: history.layouts.slice(since) },
+      duties,
+      (one) =>
+        this.#deps.keeper
+          .duties(baseOf(history, one), one)
+          .filter(({ receiver }) => receiver === this.#memberId),
+    );
+    return { record: progress, duties: lasting };
   }
 
   #progressed(layout: Layout, { phase }: RangeSyncState): void {
@@ -188,11 +208,29 @@ export class SyncRunner {
     while (this.#isSaveDue && this.#running !== undefined) {
       this.#isSaveDue = false;
       try {
-        await saveDocument(this.#deps.disk, DOCUMENT, this.#running.job.sync.record());
+        const { layout, job } = this.#running;
+        const document = { layout: layout.version.hash, progress: job.sync.record() };
+        await saveDocument(this.#deps.disk, DOCUMENT, document);
       } catch (error) {
         // It is only for not doing it again.
         this.#deps.logger.warn("sync.record-not-saved", { error: String(error) });
       }
     }
   }
+}
+
+/**
+ * The duties that every one of these layouts has. If one in between had given the range to others,
+ * writes would have passed this member by in the meantime.
+ */
+function lastingDuties(
+  { layouts }: LayoutHistory,
+  duties: readonly SyncDuty[],
+  dutiesFor: (layout: Layout) => readonly SyncDuty[],
+): readonly SyncDuty[] {
+  const asked = layouts.map((layout) => new Set(dutiesFor(layout).map(dutyIdentity)));
+  return duties.filter((duty) => {
+    const identity = dutyIdentity(duty);
+    return asked.every((identities) => identities.has(identity));
+  });
 }
