@@ -22,7 +22,12 @@ import { revertedContent } from "../layout/revert.ts";
 import { type StagingFacts, applyStaged } from "../layout/staging.ts";
 import type { Clock, Logger } from "../model/deps.ts";
 import { KvError } from "../model/kv-error.ts";
-import { type LayoutVersion, continues } from "../model/layout-version.ts";
+import {
+  type LayoutVersion,
+  continues,
+  isSameVersion,
+  rootCounter,
+} from "../model/layout-version.ts";
 import type {
   ActiveVersionView,
   CommitView,
@@ -36,11 +41,17 @@ import { SeededRng } from "../util/random.ts";
 import { unconfirmed } from "./agreement.ts";
 import { strangersOf } from "./join-requests.ts";
 import type { LayoutKeeper } from "./layout-keeper.ts";
-import { type CommittedPlan, StagedDocument } from "./staged-document.ts";
+import { StagedDocument } from "./staged-document.ts";
 
 const AGREEMENT_TIMEOUT_MS = 10_000;
 /** Shorter beginnings of a plan's hash are not taken. */
 const HASH_DIGITS_MIN = 6;
+
+/** A commit that somebody waits for. */
+interface AwaitedCommit {
+  readonly version: LayoutVersion;
+  isLost: boolean;
+}
 
 export interface TopologyAdminDeps {
   readonly clock: Clock;
@@ -59,6 +70,12 @@ export class TopologyAdmin {
   readonly #deps: TopologyAdminDeps;
   readonly #streamBytesPerSecond: number;
   readonly #document: StagedDocument;
+  /** Commits whose callers wait for everybody to agree. */
+  readonly #awaited = new Set<AwaitedCommit>();
+  /** Hash of the plan that is being written down, before it is a commit. */
+  #writing: string | undefined;
+  /** The head at the last review. */
+  #lastHead: LayoutVersion | undefined;
 
   constructor(deps: TopologyAdminDeps, options: { readonly streamBytesPerSecond: number }) {
     this.#deps = deps;
@@ -114,7 +131,8 @@ export class TopologyAdmin {
     const { hash } = layout.version;
     const isNamed = planHash.length >= HASH_DIGITS_MIN && hash.startsWith(planHash.toLowerCase());
     if (!isNamed) throw new KvError({ code: "PLAN_STALE", hash: planHash, present: hash });
-    await this.#document.commit(layout.version, staged);
+    this.#writing = hash;
+    await this.#document.commit(layout.version, staged).finally(() => (this.#writing = undefined));
     if (!this.#deps.keeper.commit(layout)) {
       // Another layout came while this was written down: it never was a commit.
       const never = this.#document.commits.filter(({ version }) => version.hash === hash);
@@ -135,10 +153,14 @@ export class TopologyAdmin {
 
   /** Looks what became of the last commits; called with all news. */
   review(): void {
-    const { commits } = this.#document;
     const { history } = this.#deps.keeper;
-    if (commits.length === 0 || history === undefined) return;
-    const fates = commits.map((plan) => ({ plan, fate: this.#fateOf(plan, history) }));
+    if (history === undefined) return;
+    const { commits } = this.#document;
+    const fates = commits.map((plan) => ({ plan, fate: this.#fateOf(plan.version, history) }));
+    for (const awaited of this.#awaited) {
+      awaited.isLost ||= this.#fateOf(awaited.version, history) === "lost";
+    }
+    this.#lastHead = headOf(history).version;
     const lost = fates.filter(({ fate }) => fate === "lost").map(({ plan }) => plan);
     const held = fates.filter(({ fate }) => fate === "held").map(({ plan }) => plan);
     for (const { version } of lost) {
@@ -149,16 +171,27 @@ export class TopologyAdmin {
     if (held.length > 0) this.#save(this.#document.forget(held));
   }
 
-  #fateOf({ version }: CommittedPlan, history: LayoutHistory): "open" | "lost" | "held" {
+  #fateOf(version: LayoutVersion, history: LayoutHistory): "open" | "lost" | "held" {
     const head = headOf(history).version;
-    if (head.counter < version.counter) return "open";
-    const isForgotten = !history.layouts.some(
-      (layout) => layout.version.counter <= version.counter,
-    );
-    if (!continues(head, version)) return isForgotten ? "held" : "lost";
-    const layout = history.layouts.find((one) => one.version.hash === version.hash);
+    const last = this.#lastHead ?? head;
+    const goesOn = isSameVersion(head, last) || continues(head, last);
+    if (!continues(head, version)) {
+      if (goesOn && head.counter < version.counter) {
+        return this.#isOnItsWay(version) ? "open" : "lost";
+      }
+      // What is older than the root everybody has agreed on, unless this member was left behind.
+      const isAgreed = version.counter < rootCounter(head);
+      return isAgreed && (goesOn || rootCounter(head) <= last.counter) ? "held" : "lost";
+    }
+    const layout = history.layouts.find((one) => isSameVersion(one.version, version));
     if (layout === undefined) return "held";
     return isSealed(history, layout, this.#deps.keeper.factsOf) ? "held" : "open";
+  }
+
+  /** To the disk: it is in use only afterwards. */
+  #isOnItsWay(version: LayoutVersion): boolean {
+    const newest = headOf(this.#newest()).version;
+    return version.hash === this.#writing || continues(newest, version);
   }
 
   /** It is in use already; a disk that is full must not end the process. */
@@ -170,16 +203,23 @@ export class TopologyAdmin {
 
   /** Resolves when all live members live in a layout that was committed. */
   async #agreed(layout: Layout): Promise<CommitView> {
+    const awaited = { version: layout.version, isLost: false };
+    this.#awaited.add(awaited);
+    try {
+      return await this.#agreement(layout, awaited);
+    } finally {
+      this.#awaited.delete(awaited);
+    }
+  }
+
+  async #agreement(layout: Layout, awaited: AwaitedCommit): Promise<CommitView> {
     const { keeper, clock } = this.#deps;
     await keeper.saved();
     const deadlineMs = clock.monotonicMs() + AGREEMENT_TIMEOUT_MS;
     for (;;) {
+      this.review();
+      if (awaited.isLost) throw this.#lost(layout.version);
       const history = this.#history();
-      const head = headOf(history).version;
-      if (head.counter >= layout.version.counter && !continues(head, layout.version)) {
-        this.review();
-        throw this.#lost(layout.version);
-      }
       const missing = unconfirmed(history, layout.version, this.#deps.members());
       const isOver = clock.monotonicMs() >= deadlineMs;
       if (!missing.some(({ isAlive }) => isAlive) || isOver) {
