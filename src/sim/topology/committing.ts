@@ -21,6 +21,8 @@ export interface CommittingDeps {
   readonly log: EventLog;
   readonly calls: AdminCalls;
   readonly watch: LayoutWatch;
+  /** Whether nothing acknowledged is lost by it, as far as anybody can know. */
+  readonly isSafe: (change: StagedChange) => boolean;
   readonly onViolation: (violation: Violation) => void;
 }
 
@@ -79,6 +81,10 @@ export class Committing {
   async commit(machine: SimulatedMachine, plan: PlanView): Promise<boolean> {
     const { process } = machine;
     if (process === undefined) return false;
+    if (!plan.changes.every((change) => this.#deps.isSafe(change))) {
+      await this.call(machine, "unstage", (admin) => admin.unstage());
+      return false;
+    }
     const head = this.#headAt(machine);
     const taken = this.#takenAway.get(process) ?? 0;
     const outcome = await this.call(machine, "commit", (admin) => admin.commit(plan.hash));
@@ -89,8 +95,8 @@ export class Committing {
       return true;
     }
     const isLost = outcome.kind === "failed" && outcome.error.code === "PLAN_LOST";
-    // Unless somebody else has committed or forgotten them meanwhile.
-    const isUntouched = this.#takenAway.get(process) === taken + 1;
+    // Unless somebody else has committed or forgotten them meanwhile, or they cannot be written down.
+    const isUntouched = this.#takenAway.get(process) === taken + 1 && !machine.hasFaultyDisk;
     if (isLost && isUntouched) this.#checkStagedAgain(machine, process, plan.changes);
     return false;
   }

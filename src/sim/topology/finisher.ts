@@ -45,7 +45,9 @@ export class Finisher {
     for (;;) {
       const unrest = this.#unrest();
       if (unrest === undefined && !this.#isChanging) return undefined;
-      if (time.nowMs >= deadlineMs) return unrest ?? "a commit is not answered";
+      if (time.nowMs >= deadlineMs) {
+        return `${unrest ?? "a commit is not answered"} [${this.#heads().join("; ")}]`;
+      }
       this.#resumeTasks();
       if (time.nowMs >= nextChangeMs && !this.#isChanging) {
         nextChangeMs = time.nowMs + CHANGE_EVERY_MS;
@@ -62,6 +64,18 @@ export class Finisher {
       (machine) =>
         !fleet.isOut(machine) && (fleet.isInRing(machine) || machine.config.autoBootstrap),
     );
+  }
+
+  /** Where each machine is, for a message. */
+  #heads(): string[] {
+    const { fleet } = this.#deps;
+    return fleet.machines.map((machine) => {
+      const history = fleet.historyOf(machine);
+      const name = `machine ${machine.index} ${fleet.idOf(machine).slice(0, 8)}`;
+      if (history === undefined) return `${name} has no layout`;
+      const out = fleet.isOut(machine) ? " and is out" : "";
+      return `${name} has ${show(headOf(history).version)}, reads ${history.reads}${out}`;
+    });
   }
 
   #unrest(): string | undefined {
@@ -149,11 +163,26 @@ export class Finisher {
     const removals = this.#deps.fleet
       .deadIds()
       .map((member): StagedChange => ({ kind: "remove", member }));
-    if (removals.length > 0) return removals;
+    if (removals.length > 0) return [...this.#withoutDatacenters(head), ...removals];
     if (isEnoughFor(head, head.members)) return [];
     return head.keyspaces.map((keyspace) =>
       replicationChange(head, keyspace, (members) => members),
     );
+  }
+
+  /** Replication without the datacenters in which nobody is left. */
+  #withoutDatacenters(head: Layout): readonly StagedChange[] {
+    const dead = new Set(this.#deps.fleet.deadIds());
+    const left = new Set(head.members.filter(({ id }) => !dead.has(id)).map(({ dc }) => dc));
+    return head.keyspaces.flatMap(({ name, replication }): StagedChange[] => {
+      const emptied = Object.keys(replication.options).filter(
+        (option) => option !== "replication_factor" && !left.has(option),
+      );
+      if (emptied.length === 0) return [];
+      const options = { ...replication.options };
+      for (const dc of emptied) options[dc] = "0";
+      return [{ kind: "replication", keyspace: name, replication: { ...replication, options } }];
+    });
   }
 
   /** Whoever cancels a sync has to revert the change, or to start its member anew. */
