@@ -217,7 +217,7 @@ function unmetFactors(layout: Layout): readonly string[] {
       if (inside >= factor) return [];
       return [
         `keyspace '${keyspace.name}' wants ${factor} replicas and ${where} has ${inside} ` +
-          "members: there are fewer replicas until more join, and ALL cannot be served",
+          `${inside === 1 ? "member" : "members"}: there are fewer replicas until more join, and ALL cannot be served`,
       ];
     });
   });

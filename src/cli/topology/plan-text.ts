@@ -39,7 +39,10 @@ export function planText(plan: PlanJson): string {
   return [
     `Plan ${shortHash(plan.hash)}, on layout version ${plan.base.counter}`,
     "",
-    ...section("Changes", plan.changes.map(changeText)),
+    ...section(
+      "Changes",
+      plan.changes.map((change) => withAddresses(changeText(change), plan)),
+    ),
     memberTable(plan),
     "",
     ...moves,
@@ -54,6 +57,11 @@ export function planText(plan: PlanJson): string {
   ]
     .map((line) => `${line}\n`)
     .join("");
+}
+
+/** Members that were named by id are easier to recognize so; the tables name them so, too. */
+function withAddresses(text: string, { members }: PlanJson): string {
+  return members.reduce((known, { id, address }) => known.replaceAll(id, address), text);
 }
 
 function movedText({ movedKeys, movedBytes, etaSeconds }: PlanJson): string {
