@@ -30,7 +30,7 @@ export async function changeBy(
   ...command: readonly string[]
 ): Promise<CommittedChange> {
   const run = await processes.cli(member, ...command, "--yes", "--json");
-  expect(run.exitCode, run.stdout + run.stderr).toBe(0);
+  if (run.exitCode !== 0) throw new Error(`${command.join(" ")}: ${run.stdout}${run.stderr}`);
   const events = run.stdout
     .trimEnd()
     .split("\n")

@@ -24,8 +24,10 @@ beforeAll(async () => {
   ring = new TopologyRing(processes);
   for (const _ of DC2) await processes.add(["--dc", "dc2"]);
   for (const index of DC2) await processes.ready(index);
-  const created = await processes.cli(0, "create-keyspace", "default", "--replication", "dc1:2");
-  expect(created.stderr).toBe("");
+  await processes.createKeyspace({
+    name: "default",
+    replication: { class: "NetworkTopologyStrategy", options: { dc1: "2" } },
+  });
   await keys.write(processes.member(0).respPort);
   here = startLoad("here", DC1);
 }, 60_000);
@@ -48,11 +50,9 @@ function portsOf(through: readonly number[]): readonly number[] {
 
 it("alter-keyspace brings the data to the other datacenter", async () => {
   await served(here);
-  const change = await changeBy(
-    processes,
-    0,
-    ...["alter-keyspace", "default", "--replication", "dc1:2,dc2:2"],
-  );
+  const replication = "dc1:2,dc2:2";
+  const altered = ["alter-keyspace", "default", "--replication", replication];
+  const change = await changeBy(processes, 0, ...altered);
   expect(change.plan.movedKeys).toBeGreaterThan(2 * keys.count * 0.9);
   await expectMovedAsPlanned(ring, change);
 }, 60_000);

@@ -11,7 +11,7 @@ import { TopologyRing } from "./topology-ring.ts";
 
 let processes: RingProcesses;
 let ring: TopologyRing;
-const keys = new TestKeys(2000, 300);
+const keys = new TestKeys(2000, 1500);
 /** The member that joins, slowly. */
 let slow: number;
 
@@ -67,4 +67,5 @@ it("the member joins after all with an empty data directory", async () => {
   processes.spawn(slow, ["--stream-throughput-bytes", "16MiB"]);
   await ring.waitsOutside(slow);
   await unnoticed(ring, keys, [0, 1, 2], () => changeBy(processes, 0, "join", ring.address(slow)));
+  expect(await ring.membersUp()).toContain(ring.address(slow));
 }, 60_000);

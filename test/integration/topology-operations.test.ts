@@ -14,8 +14,10 @@ beforeAll(async () => {
   const flags = ["--num-tokens", "4", "--gossip-interval-ms", "300", "--log-level", "info"];
   processes = await RingProcesses.start({ members: 3, flags });
   ring = new TopologyRing(processes);
-  const created = await processes.cli(0, "create-keyspace", "default", "--replication", "dc1:3");
-  expect(created.stderr).toBe("");
+  await processes.createKeyspace({
+    name: "default",
+    replication: { class: "NetworkTopologyStrategy", options: { dc1: "3" } },
+  });
   await keys.write(processes.member(0).respPort);
 }, 60_000);
 
