@@ -3,10 +3,14 @@ import { expect, it } from "vitest";
 import { restartAll } from "./topology-restarts.ts";
 import { runScenario } from "./topology-scenario.ts";
 
+const VALUE_BYTES = 1000;
+/** Cells of the load that one of the replicas may lack. */
+const MISSED_MAX = 50;
+
 it("a ring grows, shrinks, replaces a member, changes RF and tokens without a failed operation", async () => {
   const { problems, cutOffElsewhere, operations, moved } = await runScenario({
     keys: 4000,
-    valueBytes: 1000,
+    valueBytes: VALUE_BYTES,
     joinBytesPerSecond: 768 * 1024,
     workers: 6,
     pauseMs: 10,
@@ -17,11 +21,10 @@ it("a ring grows, shrinks, replaces a member, changes RF and tokens without a fa
   expect(cutOffElsewhere).toEqual([]);
   expect(operations).toBeGreaterThan(500);
   for (const { what, plannedBytes, movedBytes } of moved) {
-    const share = plannedBytes === 0 ? 1 + movedBytes : movedBytes / plannedBytes;
-    expect
-      .soft(share, `${what}: ${plannedBytes} planned, ${movedBytes} moved`)
-      .toBeGreaterThan(0.9);
-    expect.soft(share, `${what}: ${plannedBytes} planned, ${movedBytes} moved`).toBeLessThan(1.1);
+    // Replicas that compare fetch what they have missed, which no plan can know.
+    const toleranceBytes = 0.1 * plannedBytes + MISSED_MAX * VALUE_BYTES;
+    const message = `${what}: ${plannedBytes} planned, ${movedBytes} moved`;
+    expect.soft(Math.abs(movedBytes - plannedBytes), message).toBeLessThan(toleranceBytes);
   }
 }, 300_000);
 

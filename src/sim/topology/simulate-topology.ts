@@ -34,7 +34,7 @@ import { Fleet } from "./fleet.ts";
 import { LayoutTables } from "./layout-tables.ts";
 import { LayoutWatch } from "./layout-watch.ts";
 import { Operator } from "./operator.ts";
-import { type TopologyOptions, drawTopologyOptions } from "./topology-options.ts";
+import type { TopologyOptions } from "./topology-options.ts";
 
 /** Beyond the time that the operator plans for. */
 const WORK_SLACK_MS = 20_000;
@@ -56,14 +56,6 @@ export function simulateTopology(
   extras: SimulationExtras = {},
 ): Promise<TopologyResult> {
   return runWatched(() => new TopologySimulation(options, extras));
-}
-
-/** The run that a seed stands for. */
-export function simulateTopologySeed(
-  seed: number,
-  extras?: SimulationExtras,
-): Promise<TopologyResult> {
-  return simulateTopology(drawTopologyOptions(seed), extras);
 }
 
 class TopologySimulation {
