@@ -74,7 +74,7 @@ export interface RangeSyncOptions {
  */
 export const DEFAULT_RANGE_SYNC_OPTIONS: RangeSyncOptions = {
   bytesPerSecond: 16 << 20,
-  cellsPerSecond: 30_000,
+  cellsPerSecond: 20_000,
   chunkBytes: 64 << 10,
   chunkCells: 128,
   dutiesInFlight: 2,
