@@ -206,10 +206,11 @@ export class Member {
     this.#coordinator.refuseBecause("it is stopping");
     this.#loadTimer?.cancel();
     this.#running?.gossip.stop();
-    this.#running?.peers.stop();
     this.#admin.stop();
     await this.#work.stop();
     await this.#running?.transport.stop();
+    // A layout that was on its way to the disk may have come into use until here.
+    this.#running?.peers.stop();
     this.#running = undefined;
     this.#coordinator.stop();
     await this.#keeper.stop();
