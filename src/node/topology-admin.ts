@@ -72,8 +72,8 @@ export class TopologyAdmin {
   readonly #document: StagedDocument;
   /** Commits whose callers wait for everybody to agree. */
   readonly #awaited = new Set<AwaitedCommit>();
-  /** Hash of the plan that is being written down, before it is a commit. */
-  #writing: string | undefined;
+  /** Hashes of plans that are being written down, before they are commits. */
+  readonly #writing = new Set<string>();
   /** The head at the last review. */
   #lastHead: LayoutVersion | undefined;
 
@@ -131,15 +131,24 @@ export class TopologyAdmin {
     const { hash } = layout.version;
     const isNamed = planHash.length >= HASH_DIGITS_MIN && hash.startsWith(planHash.toLowerCase());
     if (!isNamed) throw new KvError({ code: "PLAN_STALE", hash: planHash, present: hash });
-    this.#writing = hash;
-    await this.#document.commit(layout.version, staged).finally(() => (this.#writing = undefined));
-    if (!this.#deps.keeper.commit(layout)) {
-      // Another layout came while this was written down: it never was a commit.
+    if (!(await this.#make(layout, staged))) {
       const never = this.#document.commits.filter(({ version }) => version.hash === hash);
       await this.#document.restore(never);
       throw this.#lost(layout.version);
     }
     return this.#agreed(layout);
+  }
+
+  /** False if another layout came while this one was written down: it never was a commit. */
+  async #make(layout: Layout, staged: readonly StagedChange[]): Promise<boolean> {
+    const { hash } = layout.version;
+    this.#writing.add(hash);
+    try {
+      await this.#document.commit(layout.version, staged);
+      return this.#deps.keeper.commit(layout);
+    } finally {
+      this.#writing.delete(hash);
+    }
   }
 
   async revert(): Promise<CommitView> {
@@ -191,7 +200,7 @@ export class TopologyAdmin {
   /** To the disk: it is in use only afterwards. */
   #isOnItsWay(version: LayoutVersion): boolean {
     const newest = headOf(this.#newest()).version;
-    return version.hash === this.#writing || continues(newest, version);
+    return this.#writing.has(version.hash) || continues(newest, version);
   }
 
   /** It is in use already; a disk that is full must not end the process. */
@@ -333,13 +342,9 @@ export class TopologyAdmin {
       return make();
     } catch (error) {
       if (!(error instanceof LayoutError)) throw error;
-      throw refusal(change, error.message);
+      // Most of them name the change themselves.
+      const { change: named = change, reason = error.message } = error.fields;
+      throw new KvError({ code: "CHANGE_REFUSED", change: String(named), reason: String(reason) });
     }
   }
-}
-
-/** @param message of the layout; most of these name the change themselves */
-function refusal(change: string, message: string): KvError {
-  const [, what = change, reason = message] = /^(.*?) is not possible: (.*)$/s.exec(message) ?? [];
-  return new KvError({ code: "CHANGE_REFUSED", change: what, reason });
 }
