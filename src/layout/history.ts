@@ -275,16 +275,16 @@ function askedOnce(facts: FactsOf): FactsOf {
   };
 }
 
-/** What this member has to fetch for the head. */
+/** What this member has to fetch for a layout, by default the head. */
 export function dutiesOf(
   history: LayoutHistory,
   memberId: string,
   duties: DutiesOf,
+  layout: Layout = headOf(history),
 ): readonly SyncDuty[] {
-  const head = headOf(history);
-  const base = baseOf(history, head);
-  if (isSameVersion(base.version, head.version)) return [];
-  return duties(base, head).filter(({ receiver }) => receiver === memberId);
+  const base = baseOf(history, layout);
+  if (isSameVersion(base.version, layout.version)) return [];
+  return duties(base, layout).filter(({ receiver }) => receiver === memberId);
 }
 
 /** The counter below which nobody needs a layout any more, as far as known. */

@@ -9,7 +9,7 @@ import type { Ask } from "../codec/ask.ts";
 import { type LeftProgress, RangeSync, type RangeSyncState } from "../healing/range-sync.ts";
 import { dutyIdentity } from "../healing/sync-progress.ts";
 import type { TaskHandle, TaskRegister } from "../healing/tasks.ts";
-import { type LayoutHistory, baseOf, dutiesOf, headOf } from "../layout/history.ts";
+import { type LayoutHistory, dutiesOf, headOf } from "../layout/history.ts";
 import type { Layout } from "../layout/layout.ts";
 import type { SyncDuty } from "../layout/transition.ts";
 import type { Clock, Logger } from "../model/deps.ts";
@@ -180,15 +180,10 @@ export class SyncRunner {
     const { layout, progress } = asRecord(document, DOCUMENT);
     const since = history.layouts.findIndex(({ version }) => version.hash === layout);
     if (since < 0) return undefined;
-    const lasting = lastingDuties(
-      { ...history, layouts: history.layouts.slice(since) },
-      duties,
-      (one) =>
-        this.#deps.keeper
-          .duties(baseOf(history, one), one)
-          .filter(({ receiver }) => receiver === this.#memberId),
-    );
-    return { record: progress, duties: lasting };
+    const asked = history.layouts
+      .slice(since)
+      .map((one) => dutiesOf(history, this.#memberId, this.#deps.keeper.duties, one));
+    return { record: progress, duties: lastingDuties(duties, asked) };
   }
 
   #progressed(layout: Layout, { phase }: RangeSyncState): void {
@@ -220,17 +215,16 @@ export class SyncRunner {
 }
 
 /**
- * The duties that every one of these layouts has. If one in between had given the range to others,
- * writes would have passed this member by in the meantime.
+ * The duties that each of several layouts in turn has. If one in between had given the range to
+ * others, writes would have passed this member by in the meantime.
  */
 function lastingDuties(
-  { layouts }: LayoutHistory,
   duties: readonly SyncDuty[],
-  dutiesFor: (layout: Layout) => readonly SyncDuty[],
+  asked: readonly (readonly SyncDuty[])[],
 ): readonly SyncDuty[] {
-  const asked = layouts.map((layout) => new Set(dutiesFor(layout).map(dutyIdentity)));
+  const identities = asked.map((list) => new Set(list.map(dutyIdentity)));
   return duties.filter((duty) => {
     const identity = dutyIdentity(duty);
-    return asked.every((identities) => identities.has(identity));
+    return identities.every((known) => known.has(identity));
   });
 }
