@@ -28,10 +28,9 @@ import { GossipShell } from "./gossip-shell.ts";
 import { type Identity, keepGeneration, takeIdentity } from "./identity.ts";
 import { LayoutExchanges } from "./layout-exchanges.ts";
 import { LayoutKeeper } from "./layout-keeper.ts";
-import { type FrontEndAddresses, Membership } from "./membership.ts";
+import { type FrontEndAddresses, Membership, type MembershipOptions } from "./membership.ts";
 import { PeerDirectory } from "./peer-directory.ts";
 import { RingWork } from "./ring-work.ts";
-import type { TokenChoice } from "./token-choice.ts";
 
 const LOAD_INTERVAL_MS = 5000;
 
@@ -45,15 +44,7 @@ export interface MemberDeps {
   readonly makeTransport: (self: { clusterName: string; memberId: string }) => Transport;
 }
 
-export interface MemberOptions extends TokenChoice {
-  readonly clusterName: string;
-  /** In full, as in the layout. */
-  readonly partitioner: string;
-  readonly dc: string;
-  readonly rack: string;
-  readonly weight: number;
-  /** Internode addresses. The first one founds the ring; without any this member does. */
-  readonly seeds: readonly string[];
+export interface MemberOptions extends MembershipOptions {
   readonly readTimeoutMs: number;
   readonly writeTimeoutMs: number;
   readonly speculativeRetryMs: number;
@@ -64,8 +55,6 @@ export interface MemberOptions extends TokenChoice {
   readonly inFlightBytesMax: number;
   readonly snitch: string;
   readonly releaseVersion: string;
-  /** False: it does not ask to be taken into a ring, but waits for an operator to plan it. */
-  readonly autoBootstrap: boolean;
   /** Bytes per second that this member fetches at most when the ring changes. */
   readonly streamBytesPerSecond: number;
   /** What only the process around the member knows of itself. */

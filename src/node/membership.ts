@@ -40,11 +40,14 @@ export interface MembershipDeps {
 
 export interface MembershipOptions extends TokenChoice {
   readonly clusterName: string;
+  /** In full, as in the layout. */
   readonly partitioner: string;
   readonly dc: string;
   readonly rack: string;
   readonly weight: number;
+  /** Internode addresses. The first one founds the ring; without any this member does. */
   readonly seeds: readonly string[];
+  /** False: it does not ask to be taken into a ring, but waits for an operator to plan it. */
   readonly autoBootstrap: boolean;
 }
 
