@@ -17,7 +17,8 @@ import { DEFAULT_RESP_LIMITS, RespParser } from "../src/codec/resp-parser.ts";
 import { RespWriter } from "../src/codec/resp-writer.ts";
 import { silentLogger } from "../src/model/deps.ts";
 import type { KvApi, ReadSink, WriteSink } from "../src/model/kv-api.ts";
-import { FakeKv, fakeAdmin, realClock } from "../src/resp/fakes.suite.ts";
+import { realClock } from "../src/node/real-clock.ts";
+import { FakeKv, fakeAdmin } from "../src/resp/fakes.suite.ts";
 import { RespServer } from "../src/resp/resp-server.ts";
 
 const isLarge = process.argv[2] === "large";

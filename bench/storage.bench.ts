@@ -17,7 +17,8 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Durability } from "../src/model/consistency.ts";
-import { type Clock, silentLogger } from "../src/model/deps.ts";
+import { silentLogger } from "../src/model/deps.ts";
+import { realClock } from "../src/node/real-clock.ts";
 import type { CellWrite, PutSink, StorageEngine } from "../src/storage/engine.ts";
 import { LmdbEngine } from "../src/storage/lmdb/lmdb-engine.ts";
 import { LogEngine } from "../src/storage/log/log-engine.ts";
@@ -45,16 +46,6 @@ const KEYSPACE = 1;
 const UNACKNOWLEDGED_MAX = 2000;
 const WHOLE_RING = { startHi: 0, startLo: 0, endHi: 0, endLo: 0 };
 
-const clock: Clock = {
-  wallMs: () => Date.now(),
-  monotonicMs: () => performance.now(),
-  defer: (callback) => void setImmediate(callback),
-  setTimer: (delayMs, callback) => {
-    const timer = setTimeout(callback, delayMs).unref();
-    return { cancel: () => clearTimeout(timer) };
-  },
-};
-
 interface PutLoad {
   readonly count: number;
   readonly perTurn: number;
@@ -67,9 +58,16 @@ type MakeEngine = (directory: string) => StorageEngine;
 
 const ENGINES: readonly MakeEngine[] = [
   (directory) =>
-    new LogEngine({ disk: new RealDisk(join(directory, "log")), clock, logger: silentLogger }),
+    new LogEngine({
+      disk: new RealDisk(join(directory, "log")),
+      clock: realClock,
+      logger: silentLogger,
+    }),
   (directory) =>
-    new LmdbEngine({ clock, logger: silentLogger }, { directory: join(directory, "lmdb") }),
+    new LmdbEngine(
+      { clock: realClock, logger: silentLogger },
+      { directory: join(directory, "lmdb") },
+    ),
 ];
 
 /** Runs everything, one engine after the other. */

@@ -16,7 +16,8 @@ import { StreamChunk, encodeStreamRequest } from "../src/codec/stream-frames.ts"
 import { RangeSync } from "../src/healing/range-sync.ts";
 import { readChunk } from "../src/healing/stream-source.ts";
 import type { SyncDuty } from "../src/layout/transition.ts";
-import { type Clock, silentLogger } from "../src/model/deps.ts";
+import { silentLogger } from "../src/model/deps.ts";
+import { realClock } from "../src/node/real-clock.ts";
 import { LogEngine } from "../src/storage/log/log-engine.ts";
 import { MemoryDisk } from "../src/storage/memory-disk.ts";
 
@@ -37,16 +38,6 @@ const KEYSPACE = 1;
 const LAYOUT = { counter: 1, hash: 1 };
 const LIMITS = { maxBytes: 128 << 10, maxCells: 300 };
 const WHOLE_RING = { startHi: 0, startLo: 0, endHi: 0, endLo: 0 };
-
-const clock: Clock = {
-  wallMs: () => Date.now(),
-  monotonicMs: () => performance.now(),
-  defer: (callback) => void setImmediate(callback),
-  setTimer: (delayMs, callback) => {
-    const timer = setTimeout(callback, delayMs);
-    return { cancel: () => clearTimeout(timer) };
-  },
-};
 
 /** Runs everything; the rows are in the order of the table. */
 export async function runStreamBench(options: StreamBenchOptions): Promise<StreamBenchRow[]> {
@@ -113,7 +104,7 @@ class StreamBench {
       const sync = new RangeSync(
         {
           engine: receiver,
-          clock,
+          clock: realClock,
           logger: silentLogger,
           isAlive: () => true,
           ask: ({ keyspaceId, makeBody }) =>
@@ -163,7 +154,11 @@ function dutyOf(isReplica: boolean): SyncDuty {
 }
 
 async function openEngine(): Promise<LogEngine> {
-  const engine = new LogEngine({ disk: new MemoryDisk({ clock }), clock, logger: silentLogger });
+  const engine = new LogEngine({
+    disk: new MemoryDisk({ clock: realClock }),
+    clock: realClock,
+    logger: silentLogger,
+  });
   await engine.open();
   return engine;
 }

@@ -1,6 +1,5 @@
 /** Stand-ins for the store and the control plane, for the tests and benchmarks of the front end. */
 import type { AdminApi, KeyspaceView } from "../model/admin-api.ts";
-import type { Clock } from "../model/deps.ts";
 import type {
   KvApi,
   RangePage,
@@ -14,18 +13,6 @@ import type {
 } from "../model/kv-api.ts";
 import { KvError } from "../model/kv-error.ts";
 import { NEVER_EXPIRES } from "../model/version.ts";
-
-export const realClock: Clock = {
-  wallMs: () => Date.now(),
-  monotonicMs: () => performance.now(),
-  setTimer: (delayMs, callback) => {
-    const timer = setTimeout(callback, delayMs);
-    return { cancel: () => clearTimeout(timer) };
-  },
-  defer: (callback) => {
-    setImmediate(callback);
-  },
-};
 
 interface StoredValue {
   readonly value: Uint8Array;

@@ -5,8 +5,9 @@ import { promisify } from "node:util";
 import { Redis } from "ioredis";
 import { createClient } from "redis";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { realClock } from "../node/real-clock.ts";
 import type { RespServerLimits } from "./context.ts";
-import { type FakeAdmin, FakeKv, fakeAdmin, realClock } from "./fakes.suite.ts";
+import { type FakeAdmin, FakeKv, fakeAdmin } from "./fakes.suite.ts";
 import { RespServer } from "./resp-server.ts";
 
 const runFile = promisify(execFile);
@@ -288,17 +289,23 @@ describe("connections", () => {
   });
 });
 
+/** Two connections: one whose command was answered, one whose command waits for `held`. */
+async function idleAndBusy(): Promise<{ idle: Wire; busy: Wire; held: (() => void)[] }> {
+  const idle = new Wire();
+  idle.socket.write("PING\r\n");
+  expect(await idle.receive("+PONG\r\n")).toBe("+PONG\r\n");
+  const held: (() => void)[] = [];
+  kv.answer = (run) => void held.push(run);
+  const busy = new Wire();
+  busy.socket.write("SET a 1\r\n");
+  await vi.waitFor(() => expect(held).toHaveLength(1));
+  return { idle, busy, held };
+}
+
 describe("a member that serves no more", () => {
   test("answers running commands, then closes every connection and takes none", async () => {
     await serve();
-    const idle = new Wire();
-    idle.socket.write("PING\r\n");
-    expect(await idle.receive("+PONG\r\n")).toBe("+PONG\r\n");
-    const held: (() => void)[] = [];
-    kv.answer = (run) => void held.push(run);
-    const busy = new Wire();
-    busy.socket.write("SET a 1\r\n");
-    await vi.waitFor(() => expect(held).toHaveLength(1));
+    const { idle, busy, held } = await idleAndBusy();
     admin.refuseBecause("it is drained");
     await idle.closed();
     expect(idle.received).toBe("");
@@ -346,14 +353,7 @@ describe("a member that serves no more", () => {
 describe("stop", () => {
   test("answers running commands, closes every connection and frees the port", async () => {
     await serve();
-    const idle = new Wire();
-    idle.socket.write("PING\r\n");
-    expect(await idle.receive("+PONG\r\n")).toBe("+PONG\r\n");
-    const held: (() => void)[] = [];
-    kv.answer = (run) => void held.push(run);
-    const busy = new Wire();
-    busy.socket.write("SET a 1\r\n");
-    await vi.waitFor(() => expect(held).toHaveLength(1));
+    const { idle, busy, held } = await idleAndBusy();
     let isStopped = false;
     const stopped = server.stop().then(() => (isStopped = true));
     await idle.closed();

@@ -1,7 +1,6 @@
 /** What the tests of engines stand on: short words for cells, and engines that are opened and closed. */
 import { afterEach } from "vitest";
 import type { Durability } from "../model/consistency.ts";
-import type { Clock } from "../model/deps.ts";
 import type { CellWrite, ScannedCell, StorageEngine, TokenSpan } from "./engine.ts";
 
 /** A place where an engine lives; `open` after `close` finds what was stored. */
@@ -15,17 +14,6 @@ export interface EngineFixture {
 }
 
 export const WHOLE_RING: TokenSpan = { startHi: 0, startLo: 0, endHi: 0, endLo: 0 };
-
-/** A clock that is real enough for tests: the event loop itself. */
-export const eventLoopClock: Clock = {
-  wallMs: () => Date.now(),
-  monotonicMs: () => performance.now(),
-  defer: (callback) => void setImmediate(callback),
-  setTimer: (delayMs, callback) => {
-    const timer = setTimeout(callback, delayMs).unref();
-    return { cancel: () => clearTimeout(timer) };
-  },
-};
 
 export function bytesOf(text: string): Uint8Array {
   return Uint8Array.from(Buffer.from(text));

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { silentLogger } from "../../model/deps.ts";
 import { SimulatedDisk } from "../../sim/simulated-disk.ts";
 import { SeededRng } from "../../util/random.ts";
-import { eventLoopClock } from "../engine-harness.suite.ts";
+import { realClock } from "../../node/real-clock.ts";
 import { runEngineSuite } from "../engine.suite.ts";
 import { MemoryDisk } from "../memory-disk.ts";
 import { RealDisk } from "../real-disk.ts";
@@ -45,7 +45,7 @@ runEngineSuite("log engine on a real disk", () => {
     make: () =>
       new LogEngine({
         disk: new RealDisk(directory),
-        clock: eventLoopClock,
+        clock: realClock,
         logger: silentLogger,
       }),
     run: (promise) => promise,
