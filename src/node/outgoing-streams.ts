@@ -1,8 +1,11 @@
-/** What this member has sent to others in streams that are under way, for people to see: a source keeps no other state. */
+/**
+ * What this member has sent to others in streams that are under way, for people to see: a source
+ * keeps no other state.
+ */
 import { chunkCellCount } from "../codec/stream-frames.ts";
 import type { Clock } from "../model/deps.ts";
 
-/** A stream that nobody has pulled for so long is over; a throttled receiver pulls less often than others. */
+/** A stream that nobody has pulled for so long is over; a throttled receiver pulls now and then. */
 const IDLE_MS = 5000;
 const STREAMS_MAX = 1000;
 

@@ -3,16 +3,22 @@ import { describe, expect, it } from "vitest";
 import { SimulatedDisk } from "../../sim/simulated-disk.ts";
 import { SeededRng } from "../../util/random.ts";
 import { bytesOf, write } from "../engine-harness.suite.ts";
-import { SMALL, opened } from "./log-setting.suite.ts";
+import { SMALL, type Setting, opened } from "./log-setting.suite.ts";
+
+/** An engine on a disk that takes 10 ms for each sync. */
+async function openedWithSlowSyncs(): Promise<Setting> {
+  const setting = await opened();
+  setting.disk = new SimulatedDisk(
+    { clock: setting.clock, rng: new SeededRng(1) },
+    { syncDelayMs: { min: 10, max: 10 } },
+  );
+  await setting.open();
+  return setting;
+}
 
 describe("group commit", () => {
   it("acknowledges with one sync everything written before it, the rest with the next", async () => {
-    const setting = await opened();
-    setting.disk = new SimulatedDisk(
-      { clock: setting.clock, rng: new SeededRng(1) },
-      { syncDelayMs: { min: 10, max: 10 } },
-    );
-    await setting.open();
+    const setting = await openedWithSlowSyncs();
     const { engine, clock } = setting;
     const put3 = (round: string) => {
       for (const name of ["a", "b", "c"]) {
@@ -55,12 +61,7 @@ describe("group commit", () => {
   });
 
   it("acknowledges a put that loses only when the winner is as durable", async () => {
-    const setting = await opened();
-    setting.disk = new SimulatedDisk(
-      { clock: setting.clock, rng: new SeededRng(1) },
-      { syncDelayMs: { min: 10, max: 10 } },
-    );
-    await setting.open();
+    const setting = await openedWithSlowSyncs();
     const { engine, clock } = setting;
     engine.put(write({ timestamp: 9 }), "memory", setting.sink("winner"));
     engine.put(write({ timestamp: 3 }), "fsync", setting.sink("loser"));
