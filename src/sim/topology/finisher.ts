@@ -49,6 +49,7 @@ export class Finisher {
         return `${unrest ?? "a commit is not answered"} [${this.#heads().join("; ")}]`;
       }
       this.#resumeTasks();
+      for (const machine of this.members()) this.#deps.fleet.reseed(machine);
       if (time.nowMs >= nextChangeMs && !this.#isChanging) {
         nextChangeMs = time.nowMs + CHANGE_EVERY_MS;
         void this.#helpAlong();

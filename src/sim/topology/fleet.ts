@@ -129,6 +129,21 @@ export class Fleet {
     cluster.retire(machine);
   }
 
+  /**
+   * Starts anew, with other seeds, who is not in the ring and whose seeds are all gone: nobody can
+   * tell it where the ring is but its operator.
+   */
+  reseed(machine: SimulatedMachine): void {
+    if (machine.isReady || machine.process === undefined) return;
+    const addresses = new Set(this.newestHead()?.members.map(({ address }) => address));
+    const isLost =
+      this.historyOf(machine) === undefined &&
+      !machine.config.seeds.some((seed) => addresses.has(seed));
+    if (!isLost) return;
+    this.#deps.cluster().crash(machine, "kill");
+    machine.start();
+  }
+
   /** True if the ring can do without what this member holds. */
   canSpare(memberId: string): boolean {
     const present = this.#presentIds();
