@@ -22,7 +22,7 @@ export function isForeign(message: GossipMessage, outbox: Outbox, now: GossipIns
 function tellDifference({ kind, from, cluster }: GossipMessage, outbox: Outbox): void {
   const { address } = from;
   if (kind === "syn") {
-    outbox.send(address, { ...outbox.head(), kind: "ack2", states: [], offer: undefined });
+    outbox.send(address, { kind: "ack2", states: [], offer: undefined });
   } else if (cluster.partitioner !== outbox.cluster.partitioner) {
     outbox.emit({ kind: "other-partitioner", address, partitioner: cluster.partitioner });
   } else {

@@ -48,6 +48,12 @@ describe("founding a ring", () => {
     const second = world.start(2, { seeds: [1, 2] });
     world.run(600_000);
     expect(second.gossiper.phase).toBe("shadow");
+    const told = effectsOf(second, "log").filter(({ event }) => event === "gossip.ring-not-found");
+    expect(told[0]).toMatchObject({
+      level: "warn",
+      fields: { seeds: [addressOf(1), addressOf(2)] },
+    });
+    expect(told).toHaveLength(10);
     world.start(1, { seeds: [1, 2] });
     expect(world.runUntil(() => isComplete(world, 2), 2000)).toBeLessThan(2000);
   });

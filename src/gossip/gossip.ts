@@ -198,9 +198,17 @@ export class Gossiper {
     const mayFound = isFirst && !this.#wasOffered;
     const hasLayout = this.#layout !== undefined;
     const verdict = shadow.verdict(this.#now.monotonicMs, { hasLayout, mayFound });
-    if (verdict === "wait") return;
+    if (verdict === "wait") return this.#tellOfSearch(shadow);
     if (verdict === "found") this.#outbox.emit({ kind: "found" });
     this.#run();
+  }
+
+  /** People have to know that the seeds may be wrong, or all gone. */
+  #tellOfSearch(shadow: ShadowRound): void {
+    if (this.#layout !== undefined || !shadow.isLate(this.#now.monotonicMs)) return;
+    const { seeds } = this.#options;
+    const reason = "none of the seeds has told of a ring; this member goes on asking them";
+    this.#complain("gossip.ring-not-found", seeds.join(), { seeds, reason });
   }
 
   #run(): void {
@@ -288,16 +296,8 @@ export class Gossiper {
       : this.#table.compare(syn.digests, (id, generation) => this.#ignores(id, generation));
     const { dialed, layout } = syn;
     const offer = this.#offerFor(layout);
-    const head = this.#outbox.head();
-    this.#outbox.send(syn.from.address, {
-      ...head,
-      kind: "ack",
-      dialed,
-      isShadow,
-      wanted,
-      states,
-      offer,
-    });
+    const body = { kind: "ack", dialed, isShadow, wanted, states, offer } as const;
+    this.#outbox.send(syn.from.address, body);
   }
 
   #answerWaiters(): void {
@@ -314,7 +314,7 @@ export class Gossiper {
     const states = this.#table.answer(ack.wanted);
     const offer = this.#offerFor(ack.layout);
     if (states.length === 0 && offer === undefined) return;
-    this.#outbox.send(ack.from.address, { ...this.#outbox.head(), kind: "ack2", states, offer });
+    this.#outbox.send(ack.from.address, { kind: "ack2", states, offer });
   }
 
   /** An answer to a question of the shadow round. */
@@ -471,12 +471,7 @@ export class Gossiper {
     if (!wasRunning) return;
     const states = [snapshotOf(this.#table.self, 0)];
     for (const { address } of this.#liveness.alive()) {
-      this.#outbox.send(address, {
-        ...this.#outbox.head(),
-        kind: "ack2",
-        states,
-        offer: undefined,
-      });
+      this.#outbox.send(address, { kind: "ack2", states, offer: undefined });
     }
   }
 

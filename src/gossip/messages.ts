@@ -62,7 +62,8 @@ export interface LayoutOffer extends LayoutVersion {
   readonly payload: unknown;
 }
 
-interface MessageHead {
+/** What every message begins with. */
+export interface MessageHead {
   readonly format: typeof GOSSIP_FORMAT;
   readonly from: GossipSender;
   readonly cluster: ClusterName;
@@ -98,6 +99,12 @@ export interface GossipAck2 extends MessageHead {
 }
 
 export type GossipMessage = GossipSyn | GossipAck | GossipAck2;
+
+/** What is particular to one message. */
+export type MessageBody =
+  | Omit<GossipSyn, keyof MessageHead>
+  | Omit<GossipAck, keyof MessageHead>
+  | Omit<GossipAck2, keyof MessageHead>;
 
 /** Limits of what is accepted from the network. */
 export const GOSSIP_LIMITS = {

@@ -4,7 +4,7 @@
  */
 import type { EndpointTable } from "./endpoint-table.ts";
 import type { GossipEffect, GossipInstant } from "./gossip-io.ts";
-import { type ClusterName, GOSSIP_FORMAT, type GossipMessage } from "./messages.ts";
+import { type ClusterName, GOSSIP_FORMAT, type MessageBody, type MessageHead } from "./messages.ts";
 
 /** The same complaint about the same member is logged once in this time. */
 const COMPLAINT_INTERVAL_MS = 60_000;
@@ -13,8 +13,6 @@ const COMPLAINTS_MAX = 1000;
 export interface OutboxDeps {
   readonly table: EndpointTable;
 }
-
-type Head = Pick<GossipMessage, "format" | "from" | "cluster" | "layout">;
 
 export class Outbox {
   /** What this member belongs to, as its messages say. */
@@ -39,17 +37,17 @@ export class Outbox {
     return effects;
   }
 
-  send(address: string, message: GossipMessage): void {
-    this.#effects.push({ kind: "send", address, message });
+  send(address: string, body: MessageBody): void {
+    this.#effects.push({ kind: "send", address, message: { ...this.#head(), ...body } });
   }
 
   /** Begins an exchange; a shadow one only asks. */
   call(address: string, isShadow: boolean): void {
     const digests = isShadow ? [] : this.#table.digests();
-    this.send(address, { ...this.head(), kind: "syn", dialed: address, isShadow, digests });
+    this.send(address, { kind: "syn", dialed: address, isShadow, digests });
   }
 
-  head(): Head {
+  #head(): MessageHead {
     const { id, address, generation, layout } = this.#table.self;
     const from = { id, address, generation };
     return { format: GOSSIP_FORMAT, from, cluster: this.cluster, layout };

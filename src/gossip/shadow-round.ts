@@ -53,9 +53,14 @@ export class ShadowRound {
     this.#probes.add(address);
   }
 
+  /** Whoever can answer had the time to do so. */
+  isLate(nowMs: number): boolean {
+    return nowMs - this.#startedMs >= this.#options.limitMs;
+  }
+
   /** Whether somebody may still turn out to use this identity. */
   isProbing(nowMs: number): boolean {
-    if (nowMs - this.#startedMs >= this.#options.limitMs) return false;
+    if (this.isLate(nowMs)) return false;
     return [...this.#probes].some((address) => !this.#settled.has(address));
   }
 
@@ -78,9 +83,7 @@ export class ShadowRound {
     nowMs: number,
     { hasLayout, mayFound }: { readonly hasLayout: boolean; readonly mayFound: boolean },
   ): ShadowVerdict {
-    const isOver =
-      this.#settled.size === this.#contacts.size ||
-      nowMs - this.#startedMs >= this.#options.limitMs;
+    const isOver = this.#settled.size === this.#contacts.size || this.isLate(nowMs);
     if (!isOver) return "wait";
     if (hasLayout) return "run";
     return mayFound ? "found" : "wait";
