@@ -16,7 +16,7 @@
  *
  * Source of the rule of sources: Dynamo, section 4.3 and 6.2; CASSANDRA-2434 (consistent bootstrap).
  */
-import { type ReplicaTable } from "../placement/replica-table.ts";
+import type { ReplicaSet, ReplicaTable } from "../placement/replica-table.ts";
 import { tokenFromHalves, tokenHi, tokenLo } from "../ring/token.ts";
 import { must } from "../util/assert.ts";
 import { keyspaceTable, replicationFactors } from "./keyspace-table.ts";
@@ -78,6 +78,13 @@ interface Holder extends DutyHolder {
   readonly isRemoved: boolean;
 }
 
+/** What a receiver has to fetch of every range that changes hands in one way. */
+interface Handover {
+  readonly duty: Omit<SyncDuty, "start" | "end">;
+  /** Index of the duty of the newest such range; -1 if there is none yet. */
+  newest: number;
+}
+
 /** One keyspace on its way from one layout to another. */
 class KeyspaceTransition {
   readonly #base: Layout;
@@ -102,24 +109,30 @@ class KeyspaceTransition {
     const before = keyspaceTable(this.#base, this.#keyspace.before);
     const after = keyspaceTable(this.#target, this.#keyspace.after);
     const duties: SyncDuty[] = [];
+    const handovers = new Map<string, readonly Handover[]>();
     for (const { start, end } of segmentsOf(before, after)) {
       const [hi, lo] = [tokenHi(end), tokenLo(end)];
-      const old = this.#holders(this.#base.members, before.lookup(hi, lo).members);
-      const next = this.#holders(this.#target.members, after.lookup(hi, lo).members);
-      for (const { receiver, source } of assign(old, next)) {
-        duties.push({
-          keyspaceId: this.#keyspace.after.id,
-          start,
-          end,
-          receiver,
-          source,
-          replicas: old.map(({ id, dc }) => ({ id, dc })),
-          holders: old.filter((one) => one.id !== receiver && !one.isRemoved).map(({ id }) => id),
-          target: next.map(({ id }) => id),
-        });
-      }
+      const [old, next] = [before.lookup(hi, lo), after.lookup(hi, lo)];
+      const key = `${old.id} ${next.id}`;
+      const known = handovers.get(key) ?? this.#handovers(old, next);
+      handovers.set(key, known);
+      for (const handover of known) addRange(duties, handover, { start, end });
     }
-    return joined(duties);
+    return duties;
+  }
+
+  /** What is to be fetched of every range that goes from one set of replicas to another. */
+  #handovers(before: ReplicaSet, after: ReplicaSet): readonly Handover[] {
+    const old = this.#holders(this.#base.members, before.members);
+    const next = this.#holders(this.#target.members, after.members);
+    const replicas = old.map(({ id, dc }) => ({ id, dc }));
+    const target = next.map(({ id }) => id);
+    return assign(old, next).map(({ receiver, source }) => {
+      const asked = old.filter((one) => one.id !== receiver && !one.isRemoved);
+      const holders = asked.map(({ id }) => id);
+      const keyspaceId = this.#keyspace.after.id;
+      return { duty: { keyspaceId, receiver, source, replicas, holders, target }, newest: -1 };
+    });
   }
 
   #holders(members: readonly LayoutMember[], indexes: readonly number[]): Holder[] {
@@ -129,6 +142,17 @@ class KeyspaceTransition {
       return { id, dc: this.#isGrouped ? dc : "", isRemoved };
     });
   }
+}
+
+/** Neighbouring ranges with the same duty become one. */
+function addRange(
+  duties: SyncDuty[],
+  handover: Handover,
+  { start, end }: { readonly start: bigint; readonly end: bigint },
+): void {
+  const last = duties[handover.newest];
+  if (last?.end === start) duties[handover.newest] = { ...last, end };
+  else handover.newest = duties.push({ ...handover.duty, start, end }) - 1;
 }
 
 /** Who of the new replicas must fetch the range, and from which single one if that is enough. */
@@ -170,19 +194,4 @@ function segmentsOf(before: ReplicaTable, after: ReplicaTable): { start: bigint;
   }
   const sorted = BigInt64Array.from(ends).sort();
   return Array.from(sorted, (end, index) => ({ start: sorted.at(index - 1) ?? end, end }));
-}
-
-/** Neighbouring ranges with the same duty become one. */
-function joined(duties: readonly SyncDuty[]): SyncDuty[] {
-  const whole: SyncDuty[] = [];
-  const open = new Map<string, number>();
-  for (const duty of duties) {
-    const { receiver, source, replicas, target } = duty;
-    const key = JSON.stringify([receiver, source, replicas, target]);
-    const at = open.get(key);
-    const last = at === undefined ? undefined : whole[at];
-    if (at !== undefined && last?.end === duty.start) whole[at] = { ...last, end: duty.end };
-    else open.set(key, whole.push(duty) - 1);
-  }
-  return whole;
 }
