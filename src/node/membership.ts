@@ -198,8 +198,9 @@ export class Membership {
     if (!this.#isGossiping || this.#isJoined) return;
     if (dissenters(history, gossip.members()).length > 0) return;
     if (isBehind(history, gossip.members())) return;
-    const present = headOf(history).members.find(({ id }) => id === entry.id) ?? entry;
-    if (!this.#placeCheck.passes(present, this.#options)) return;
+    // A member that is leaving is in older layouts only.
+    const newest = activeMembers(history).find(({ id }) => id === entry.id) ?? entry;
+    if (!this.#placeCheck.passes(newest, this.#options)) return;
     this.#isJoined = true;
     gossip.input({ kind: "set-state", name: "TOKENS", value: entry.tokens.join(",") });
     gossip.input({ kind: "set-state", name: "STATUS", value: "NORMAL" });

@@ -24,6 +24,12 @@ function make(options: NodeOptionsInput = {}): DynaringNode {
   return node;
 }
 
+function emptyDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), "dynaring-topology-"));
+  directories.push(directory);
+  return directory;
+}
+
 /** A ring with a keyspace and some keys in it. */
 async function ring(size: number, options: NodeOptionsInput = {}): Promise<DynaringNode[]> {
   const members: DynaringNode[] = [];
@@ -165,8 +171,7 @@ describe("a ring in use", () => {
 
 describe("a member with a data directory", () => {
   test("still knows after a restart what was staged and which tasks there were", async () => {
-    const dataDirectory = mkdtempSync(join(tmpdir(), "dynaring-topology-"));
-    directories.push(dataDirectory);
+    const dataDirectory = emptyDirectory();
     const [a] = (await ring(1, { dataDirectory })) as [DynaringNode];
     await a.admin.stage({ kind: "num-tokens", member: a.address, numTokens: 4 });
     await a.stop();
@@ -177,8 +182,7 @@ describe("a member with a data directory", () => {
   });
 
   test("of another ring of the same name is refused", async () => {
-    const dataDirectory = mkdtempSync(join(tmpdir(), "dynaring-topology-"));
-    directories.push(dataDirectory);
+    const dataDirectory = emptyDirectory();
     await ring(1, { dataDirectory });
     await nodes[0]!.stop();
     nodes.length = 0;
@@ -187,9 +191,24 @@ describe("a member with a data directory", () => {
     await expect(stray.start()).rejects.toThrow(/belongs to the ring .* founded separately/);
   });
 
+  test("that is leaving starts as it was configured last", async () => {
+    const dataDirectory = emptyDirectory();
+    const members = await ring(3);
+    const leaving = make({ dataDirectory });
+    await leaving.start();
+    await settled([...members, leaving]);
+    // While somebody is down nobody forgets the layout in which its weight is another one.
+    await members[2]!.stop();
+    await commit(members[0]!, { kind: "weight", member: leaving.address, weight: 2 });
+    await commit(members[0]!, { kind: "leave", member: leaving.address });
+    await leaving.stop();
+    const again = make({ dataDirectory, weight: 2 });
+    await again.start();
+    expect(again.admin.netstats().mode).toBe("LEAVING");
+  });
+
   test("that was removed is refused for ever", async () => {
-    const dataDirectory = mkdtempSync(join(tmpdir(), "dynaring-topology-"));
-    directories.push(dataDirectory);
+    const dataDirectory = emptyDirectory();
     const members = await ring(3);
     const dead = make({ dataDirectory });
     await dead.start();

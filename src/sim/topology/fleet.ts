@@ -6,7 +6,7 @@
  * range, in every layout that anybody still lives in, so many replicas are left that one of them has
  * whatever was acknowledged.
  */
-import { type LayoutHistory, headOf } from "../../layout/history.ts";
+import { type LayoutHistory, activeMembers, headOf } from "../../layout/history.ts";
 import type { Layout } from "../../layout/layout.ts";
 import { compareLayoutVersions } from "../../model/layout-version.ts";
 import { type Uint32Source, randomBelow, randomChoice, shuffled } from "../../util/random.ts";
@@ -81,14 +81,19 @@ export class Fleet {
 
   /** The newest layout that anybody lives in who is still there. */
   newestHead(): Layout | undefined {
-    let newest: Layout | undefined;
+    const history = this.#newestHistory();
+    return history === undefined ? undefined : headOf(history);
+  }
+
+  #newestHistory(): LayoutHistory | undefined {
+    let newest: LayoutHistory | undefined;
     for (const machine of this.machines) {
       const history = this.historyOf(machine);
       if (history === undefined) continue;
-      const head = headOf(history);
-      if (newest === undefined || compareLayoutVersions(head.version, newest.version) > 0) {
-        newest = head;
-      }
+      const isNewer =
+        newest === undefined ||
+        compareLayoutVersions(headOf(history).version, headOf(newest).version) > 0;
+      if (isNewer) newest = history;
     }
     return newest;
   }
@@ -166,16 +171,16 @@ export class Fleet {
 
   /** What its operator writes into the configuration before a member is started. */
   readonly configure = (machine: SimulatedMachine): void => {
-    const head = this.newestHead();
-    if (head === undefined) return;
+    const history = this.#newestHistory();
+    if (history === undefined) return;
     const { config } = machine;
     const id = this.idOf(machine);
-    const entry = head.members.find((member) => member.id === id);
+    const entry = activeMembers(history).find((member) => member.id === id);
     if (entry !== undefined) {
       const { dc, rack, weight } = entry;
       Object.assign(config, { dc, rack, weight });
     }
-    const others = head.members.filter(({ address }) => address !== machine.address);
+    const others = headOf(history).members.filter(({ address }) => address !== machine.address);
     const alive = others.filter((member) => this.machineOf(member.id)?.isReady === true);
     const seeds = alive.length > 0 ? alive : others;
     config.seeds = shuffled(
