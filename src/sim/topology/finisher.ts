@@ -19,6 +19,8 @@ const ROUND_MS = 250;
 /** Everything that is under way has an end within this time. */
 export const SETTLED_WITHIN_MS = 90_000;
 const CHANGE_EVERY_MS = 1500;
+/** Taken in at once where nobody is left who takes others in. */
+const JOINS_MAX = 3;
 
 export interface FinisherDeps {
   readonly time: VirtualTime;
@@ -146,7 +148,7 @@ export class Finisher {
     if (headOf(history).version.hash !== head.version.hash) return;
     this.#isChanging = true;
     try {
-      const changes = this.#neededChanges(head);
+      const changes = this.#neededChanges(head, via);
       if (changes.length > 0) {
         await committing.call(via, "unstage", (admin) => admin.unstage());
         if (!(await committing.stage(via, changes))) return;
@@ -160,10 +162,11 @@ export class Finisher {
     }
   }
 
-  #neededChanges(head: Layout): readonly StagedChange[] {
-    const removals = this.#deps.fleet
-      .deadIds()
-      .map((member): StagedChange => ({ kind: "remove", member }));
+  #neededChanges(head: Layout, via: SimulatedMachine): readonly StagedChange[] {
+    const dead = new Set(this.#deps.fleet.deadIds());
+    const removals = [...dead].map((member): StagedChange => ({ kind: "remove", member }));
+    // Those who wait are taken in by members of the newest layout, if there are any.
+    if (head.members.every(({ id }) => dead.has(id))) return [...joins(head, via), ...removals];
     if (removals.length > 0) return [...this.#withoutDatacenters(head), ...removals];
     if (isEnoughFor(head, head.members)) return [];
     return head.keyspaces.map((keyspace) =>
@@ -188,8 +191,21 @@ export class Finisher {
 
   /** Whoever cancels a sync has to revert the change, or to start its member anew. */
   async #undoCancel(via: SimulatedMachine): Promise<void> {
-    await this.#deps.committing.revert(via);
+    if (await this.#deps.committing.revert(via)) return;
+    for (const machine of this.members()) {
+      const tasks = machine.isReady ? (machine.process?.admin.tasks() ?? []) : [];
+      const hasGivenUp = tasks.some(({ kind, state }) => kind === "sync" && state === "cancelled");
+      if (hasGivenUp) await this.#deps.fleet.restart(machine);
+    }
   }
+}
+
+/** Some of those who wait outside, as a member sees it. */
+function joins(head: Layout, { process }: SimulatedMachine): readonly StagedChange[] {
+  const taken = new Set(head.members.map(({ address }) => address));
+  const waiting = process?.member.admin.topology().waiting ?? [];
+  const able = waiting.filter(({ address }) => !taken.has(address)).slice(0, JOINS_MAX);
+  return able.map(({ id }): StagedChange => ({ kind: "join", member: id }));
 }
 
 /** A sync that has failed is wanted still; others are for whoever asked for them. */

@@ -149,6 +149,11 @@ export class Fleet {
     machine.start();
   }
 
+  async restart(machine: SimulatedMachine): Promise<void> {
+    await this.#deps.cluster().stop(machine);
+    if (machine.canStart) machine.start();
+  }
+
   /** True if the ring can do without what this member holds. */
   canSpare(memberId: string): boolean {
     const present = this.#presentIds();
