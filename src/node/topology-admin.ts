@@ -19,7 +19,7 @@ import {
 import { type Layout, LayoutError } from "../layout/layout.ts";
 import { type PlanFacts, planOf } from "../layout/plan.ts";
 import { revertedContent } from "../layout/revert.ts";
-import { type StagingFacts, applyStaged } from "../layout/staging.ts";
+import { type StagedContent, type StagingFacts, applyStaged } from "../layout/staging.ts";
 import type { Clock, Logger } from "../model/deps.ts";
 import { KvError } from "../model/kv-error.ts";
 import {
@@ -74,6 +74,8 @@ export class TopologyAdmin {
   readonly #awaited = new Set<AwaitedCommit>();
   /** Hashes of plans that are being written down, before they are commits. */
   readonly #writing = new Set<string>();
+  /** What staged changes made of a layout the last time, and of what it was made. */
+  #lastApplied: { readonly of: string; readonly content: StagedContent } | undefined;
   /** The head at the last review. */
   #lastHead: LayoutVersion | undefined;
 
@@ -250,8 +252,26 @@ export class TopologyAdmin {
   #preview(staged: readonly StagedChange[]): Layout {
     const history = this.#newest();
     return this.#orKvError("the change", () =>
-      this.#deps.keeper.preview(applyStaged(headOf(history), staged, this.#stagingFacts(history))),
+      this.#deps.keeper.preview(this.#applied(history, staged)),
     );
+  }
+
+  /** Choosing tokens takes long enough for clients to notice: once for stage, plan and commit. */
+  #applied(history: LayoutHistory, staged: readonly StagedChange[]): StagedContent {
+    const head = headOf(history);
+    const facts = this.#stagingFacts(history);
+    const { base, waiting, aliveIds } = facts;
+    const of = JSON.stringify([
+      head.version,
+      base?.version,
+      staged,
+      waiting,
+      [...aliveIds].toSorted(),
+    ]);
+    if (this.#lastApplied?.of !== of) {
+      this.#lastApplied = { of, content: applyStaged(head, staged, facts) };
+    }
+    return this.#lastApplied.content;
   }
 
   #stagingFacts(history: LayoutHistory): StagingFacts {

@@ -2,8 +2,8 @@
 import type { Clock } from "../model/deps.ts";
 import type { SpanMeasure, StorageEngine, TokenSpan } from "./engine.ts";
 
-/** Cells counted in one turn of the event loop: less than a millisecond's worth. */
-const CELLS_PER_TURN = 2000;
+/** Cells counted in one turn of the event loop: a fraction of a millisecond. */
+const CELLS_PER_TURN = 500;
 
 export interface MeasureDeps {
   readonly engine: Pick<StorageEngine, "scan">;

@@ -46,7 +46,7 @@ export const DEFAULT_LOG_OPTIONS: LogEngineOptions = {
   mergePauseMs: 2,
   snapshotLogBytes: 512 * 1024 * 1024,
   snapshotStepBytes: 64 * 1024,
-  dropStepEntries: 1000,
+  dropStepEntries: 250,
   replayChunkBytes: 1024 * 1024,
   keyBytesMax: 64 * 1024,
   valueBytesMax: 16 * 1024 * 1024,
