@@ -18,9 +18,9 @@ export interface ThrottleOptions {
 }
 
 /** Timers are exact to a millisecond, and one turn of clients' requests may take another one. */
-const LATE_MS = 3;
+const LATE_MS = 2;
 const SLOWER_BY = 0.5;
-const FASTER_PER_SECOND = 0.5;
+const FASTER_PER_SECOND = 0.25;
 /** Streams go on, however busy the machine is. */
 const SHARE_MIN = 0.1;
 /** They begin slowly: how busy it is turns out on the way. */
