@@ -20,7 +20,7 @@ export interface ScenarioOptions {
   readonly joinBytesPerSecond: number;
   readonly workers: number;
   readonly pauseMs: number;
-  /** So many operations are the measure for latencies, before anything changes. */
+  /** So many operations right before each change are the measure for latencies during it. */
   readonly operationsBefore: number;
   readonly log: (text: string) => void;
 }
@@ -38,8 +38,6 @@ export interface ScenarioResult {
   readonly operations: number;
   /** Changes in which nobody was killed. */
   readonly moved: readonly Moved[];
-  /** 99th percentile in milliseconds, by phase. */
-  readonly p99Ms: ReadonlyMap<string, number>;
 }
 
 const REPLICATION = { class: "SimpleStrategy" };
@@ -62,7 +60,6 @@ class Scenario {
   readonly #keys: TestKeys;
   readonly #load: SteadyLoad;
   readonly #moved: Moved[] = [];
-  readonly #p99Ms = new Map<string, number>();
   readonly #killedPorts = new Set<number>();
 
   constructor(ring: TopologyRing, options: ScenarioOptions) {
@@ -84,14 +81,10 @@ class Scenario {
     });
     await this.#keys.write(this.#ring.processes.member(0).respPort);
     this.#load.start();
-    const { operationsBefore } = this.#options;
-    await until("the members are warm", () => this.#load.operations > operationsBefore / 2);
-    await this.#phase("before", () =>
-      until("there is a load", () => this.#load.operations > 1.5 * operationsBefore, 120_000),
-    );
-    await this.#phase("grow from 3 to 6, receiver and sender killed", () => this.#grow());
-    await this.#phase("decommission two", () => this.#decommission());
-    await this.#phase("replace one that was killed", () => this.#replace());
+    await this.#operated();
+    await this.#grow();
+    await this.#decommission();
+    await this.#replace();
     await this.#phase("RF 3 to 2", () => this.#replicate(2));
     await this.#phase("RF 2 to 3", () => this.#replicate(3));
     await this.#phase("1 token to 16", () => this.#toManyTokens());
@@ -105,28 +98,39 @@ class Scenario {
       cutOffElsewhere: [...this.#load.cutOff.keys()].filter((port) => !this.#killedPorts.has(port)),
       operations: this.#load.operations,
       moved: this.#moved,
-      p99Ms: this.#p99Ms,
     };
   }
 
   async #phase(name: string, act: () => Promise<void>): Promise<void> {
-    const startMs = performance.now();
     this.#load.takeLatencies();
+    await this.#operated();
+    const before = percentile99(this.#load.takeLatencies());
+    const startMs = performance.now();
     await act();
     const latenciesMs = this.#load.takeLatencies();
-    const p99Ms = latenciesMs[Math.floor(latenciesMs.length * 0.99)] ?? 0;
-    this.#p99Ms.set(name, p99Ms);
+    const during = percentile99(latenciesMs);
     const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
     this.#options.log(
-      `${name}: ${seconds} s, ${latenciesMs.length} operations, p99 ${p99Ms.toFixed(1)} ms, ` +
+      `${name}: ${seconds} s, ${latenciesMs.length} operations, p99 ${during.toFixed(1)} ms, ` +
+        `right before ${before.toFixed(1)} ms: ${(during / before).toFixed(2)} times; ` +
         `${this.#load.problems.length} problems`,
     );
+  }
+
+  /** Clients have done as much as is measured before a change. */
+  #operated(): Promise<void> {
+    const enough = this.#load.operations + this.#options.operationsBefore;
+    return until("clients go on", () => this.#load.operations >= enough, 120_000);
   }
 
   async #grow(): Promise<void> {
     const flags = ["--stream-throughput-bytes", String(this.#options.joinBytesPerSecond)];
     const joining: number[] = [];
     for (let count = 0; count < 3; count++) joining.push(await this.#ring.addWaiting(flags));
+    await this.#phase("grow from 3 to 6, receiver and sender killed", () => this.#join(joining));
+  }
+
+  async #join(joining: readonly number[]): Promise<void> {
     const { plan, counter } = await this.#ring.commit(
       ...joining.map((index) => ({ kind: "join" as const, member: this.#ring.address(index) })),
     );
@@ -176,10 +180,12 @@ class Scenario {
     const stay = this.#ring.running.filter((index) => !leaving.includes(index));
     this.#load.use(stay.map((index) => processes.member(index).respPort));
     for (const index of leaving) this.#killedPorts.add(processes.member(index).respPort);
-    await this.#change("decommission two", () =>
-      this.#ring.commit(
-        ...leaving.map((index) => ({ kind: "leave" as const, member: this.#ring.address(index) })),
-      ),
+    const changes = leaving.map((index) => ({
+      kind: "leave" as const,
+      member: this.#ring.address(index),
+    }));
+    await this.#phase("decommission two", () =>
+      this.#change("decommission two", () => this.#ring.commit(...changes)),
     );
     for (const index of leaving) await processes.end(index, "SIGTERM");
   }
@@ -196,13 +202,13 @@ class Scenario {
     });
     const stay = this.#ring.running.filter((index) => index !== by);
     this.#load.use(stay.map((index) => processes.member(index).respPort));
-    await this.#change("replace one that was killed", () =>
-      this.#ring.commit({
-        kind: "replace",
-        member: this.#ring.address(dead),
-        by: this.#ring.address(by),
-      }),
-    );
+    const change = {
+      kind: "replace" as const,
+      member: this.#ring.address(dead),
+      by: this.#ring.address(by),
+    };
+    const name = "replace one that was killed";
+    await this.#phase(name, () => this.#change(name, () => this.#ring.commit(change)));
   }
 
   #replicate(factor: number): Promise<void> {
@@ -232,6 +238,10 @@ class Scenario {
     this.#moved.push({ what, plannedBytes: plan.movedBytes, movedBytes });
     this.#options.log(`${what}: ${plan.movedBytes} bytes planned, ${movedBytes} moved`);
   }
+}
+
+function percentile99(ascending: readonly number[]): number {
+  return ascending[Math.floor(ascending.length * 0.99)] ?? 0;
 }
 
 function bytesTo({ transfers }: PlanJson, memberId: string): number {
