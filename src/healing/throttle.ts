@@ -20,11 +20,11 @@ export interface ThrottleOptions {
 /** Timers are exact to a millisecond, and one turn of clients' requests may take another one. */
 const LATE_MS = 2;
 const SLOWER_BY = 0.5;
-const FASTER_PER_SECOND = 0.25;
+const FASTER_PER_SECOND = 0.1;
 /** Streams go on, however busy the machine is. */
-const SHARE_MIN = 0.1;
+const SHARE_MIN = 0.05;
 /** They begin slowly: how busy it is turns out on the way. */
-const SHARE_AT_FIRST = 0.2;
+const SHARE_AT_FIRST = 0.05;
 
 export class Throttle {
   readonly #clock: Pick<Clock, "monotonicMs">;

@@ -12,6 +12,8 @@ import { until } from "../support/condition.ts";
 import type { RingProcesses } from "../support/ring-processes.ts";
 
 /** Streams of large rings take their time on a busy machine. */
+/** Each look costs every member some work, which clients would notice. */
+const LOOK_MS = 250;
 const CHANGE_DEADLINE_MS = 600_000;
 
 export interface CommittedChange {
@@ -82,7 +84,7 @@ export class TopologyRing {
   }
 
   /** Waits until every member of the ring reads from that layout or a later one, and from no other. */
-  async settled(counter: number, lookEveryMs?: number): Promise<void> {
+  async settled(counter: number): Promise<void> {
     await until(
       `everybody reads from layout ${counter} alone`,
       async () => {
@@ -93,7 +95,7 @@ export class TopologyRing {
         return true;
       },
       CHANGE_DEADLINE_MS,
-      lookEveryMs,
+      LOOK_MS,
     );
   }
 

@@ -157,6 +157,7 @@ class Scenario {
         return (await this.#ring.bytesIn(member)) >= bytes;
       },
       120_000,
+      100,
     );
   }
 
