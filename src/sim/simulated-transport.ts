@@ -237,6 +237,9 @@ class OutgoingLink implements Link {
 
   #welcomed(end: ConnectionEnd, memberId: string): void {
     if (end !== this.#end || !end.isOpen) return;
+    if (this.#expects !== undefined && memberId !== this.#expects) {
+      return end.close(`member ${memberId} answers where ${this.#expects} is expected`);
+    }
     this.#timer?.cancel();
     this.#retryMs = RETRY_MIN_MS;
     this.#memberId = memberId;

@@ -121,7 +121,12 @@ export class OutgoingLink implements Link {
       throw new FrameError(`refused: ${reason}`);
     }
     if (type !== FrameType.welcome) throw new FrameError(`frame ${type} before the welcome`);
-    this.#memberId = decodeWelcome(bodyOf(bytes, start, end)).memberId;
+    const { memberId } = decodeWelcome(bodyOf(bytes, start, end));
+    // Nobody in particular may have been expected yet when the greeting went out.
+    if (this.#expects !== undefined && memberId !== this.#expects) {
+      throw new FrameError(`member ${memberId} answers where ${this.#expects} is expected`);
+    }
+    this.#memberId = memberId;
     this.#timer?.cancel();
     this.#retryMs = RETRY_MIN_MS;
     this.#isUp = true;

@@ -89,6 +89,17 @@ describe("TcpTransport", () => {
     expect(b.frames).toEqual([]);
   });
 
+  it("refuses a member that is not expected any more when it answers", async () => {
+    const [a, b] = [await side(), await side({ memberId: "b" })];
+    const link = a.transport.linkTo(b.address, undefined);
+    // By now the greeting says that anybody is welcome.
+    await new Promise((resolve) => setImmediate(resolve));
+    a.transport.linkTo(b.address, "who was here before");
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    expect(a.events).not.toContain("up");
+    expect(link.isUp).toBe(false);
+  });
+
   it("does not let a newcomer wait for what its address was refused before", async () => {
     const delaysMs: number[] = [];
     const setTimer: Clock["setTimer"] = (delayMs) => {
