@@ -159,7 +159,7 @@ export function mayTakeOver(history: LayoutHistory, other: LayoutHistory, from: 
   if (headOf(history).removedIds.includes(from)) return false;
   // Everybody had agreed on something newer than all that we know: they have stopped to wait for us.
   if (rootCounter(head) > headOf(history).version.counter) return true;
-  const parting = history.layouts.findLast(({ version }) => continues(head, version))?.version;
+  const parting = partingOf(history, other)?.version;
   if (parting === undefined) return false;
   return history.layouts.some(
     ({ version: { counter }, members }) =>
@@ -167,6 +167,26 @@ export function mayTakeOver(history: LayoutHistory, other: LayoutHistory, from: 
       counter <= parting.counter &&
       members.some(({ id }) => id === from),
   );
+}
+
+/** The newest layout that both have. A lineage may begin behind it, the layouts themselves do not. */
+function partingOf(history: LayoutHistory, other: LayoutHistory): Layout | undefined {
+  const head = headOf(other).version;
+  return history.layouts.findLast(
+    ({ version }) =>
+      continues(head, version) ||
+      other.layouts.some((layout) => isSameVersion(layout.version, version)),
+  );
+}
+
+/**
+ * True if a member may commit something on top of its head: if it is a member of that, so that
+ * everybody waits for it before anything else that follows the head is sealed. A member that is
+ * leaving may be waited for no longer, and one that is removed is not, even before it lives in the
+ * layout that removes it.
+ */
+export function mayCommit(history: LayoutHistory, memberId: string): boolean {
+  return headOf(history).members.some(({ id }) => id === memberId);
 }
 
 /**

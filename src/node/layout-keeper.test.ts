@@ -150,6 +150,35 @@ describe("a layout keeper", () => {
     expect(one.keeper.head?.version).toEqual(again.version);
   });
 
+  test("commits no plan whose base it reads from no more", async () => {
+    const one = new Keeper();
+    await one.found(1, 2);
+    one.confirm(2);
+    one.keeper.want(createKeyspace("k"));
+    await one.keeper.saved();
+    const planned = one.keeper.preview({ ...one.keeper.head!, members: [member(1)] });
+    expect(planned.base).toBe(1);
+    one.confirm(2);
+    await one.keeper.saved();
+    expect(one.keeper.history!.reads).toBe(2);
+    expect(one.keeper.commit(planned)).toBe(false);
+    const again = one.keeper.preview({ ...one.keeper.head!, members: [member(1)] });
+    expect(one.keeper.commit(again)).toBe(true);
+  });
+
+  test.each(["leavingIds", "removedIds"] as const)(
+    "commits nothing once it is in %s, also while that is on its way to the disk",
+    async (list) => {
+      const one = new Keeper();
+      await one.found(1, 2);
+      const without = { ...one.keeper.head!, members: [member(2)], [list]: [SELF] };
+      expect(one.keeper.commit(one.keeper.preview(without))).toBe(true);
+      expect(() => one.keeper.preview({ ...without, leavingIds: [] })).toThrow(
+        /a commit is not possible: .* ask one of 10\.0\.0\.1:7002/,
+      );
+    },
+  );
+
   test("refuses a layout of another ring", async () => {
     const one = new Keeper();
     await one.found(1);

@@ -31,12 +31,13 @@ import {
   append,
   headOf,
   historyOf,
+  mayCommit,
   mayTakeOver,
   readLayoutOf,
   rootOf,
 } from "../layout/history.ts";
 import { type LayoutIntent, applyIntents, unsatisfied } from "../layout/intents.ts";
-import { type Layout, datacentersOf, requireSameCluster } from "../layout/layout.ts";
+import { type Layout, LayoutError, datacentersOf, requireSameCluster } from "../layout/layout.ts";
 import type { LayoutRules } from "../layout/rules.ts";
 import type { Clock, Logger, Timer } from "../model/deps.ts";
 import { parseReplication } from "../placement/strategy.ts";
@@ -190,15 +191,28 @@ export class LayoutKeeper {
   /** The layout that a plan makes of the newest head, without committing it. Throws LayoutError. */
   preview(content: PlannedContent): Layout {
     const { history } = must(this.#next, "a member that plans has layouts");
+    if (!this.#mayCommit(history)) {
+      const others = headOf(history).members.map(({ address }) => address);
+      const reason = `this member is leaving the ring, or has left it; ask one of ${others.join(", ")}`;
+      throw new LayoutError("CHANGE_REFUSED", `a commit is not possible: ${reason}`, {
+        change: "a commit",
+        reason,
+      });
+    }
     const head = headOf(history);
     return commit(head, { kind: "plan", content }, this.#rules(), this.#ground(history));
   }
 
-  /** Commits a layout made by `preview`, if the head is still the one that it was made of. */
+  /**
+   * Commits a layout made by `preview`, if it could be made now as well. Its base has to be what this
+   * member still reads from: once it tells that it reads from a newer one, others forget the base.
+   */
   commit(layout: Layout): boolean {
     const present = must(this.#next, "a member that commits has layouts");
-    if (headOf(present.history).version.hash !== layout.parent) return false;
-    this.#become({ ...present, history: append(present.history, layout) });
+    const { history } = present;
+    const isOfNow = headOf(history).version.hash === layout.parent && history.reads === layout.base;
+    if (!isOfNow || !this.#mayCommit(history)) return false;
+    this.#become({ ...present, history: append(history, layout) });
     return true;
   }
 
@@ -251,6 +265,10 @@ export class LayoutKeeper {
       }
     }
     return { history: layout === head ? history : append(history, layout), obstacles };
+  }
+
+  #mayCommit(history: LayoutHistory): boolean {
+    return this.#memberId !== undefined && mayCommit(history, this.#memberId);
   }
 
   #ground(history: LayoutHistory): CommitGround {

@@ -136,12 +136,20 @@ export class TopologyAdmin {
     if (!(await this.#make(layout, staged))) {
       const never = this.#document.commits.filter(({ version }) => version.hash === hash);
       await this.#document.restore(never);
-      throw this.#lost(layout.version);
+      throw this.#overtaken(layout);
     }
     return this.#agreed(layout);
   }
 
-  /** False if another layout came while this one was written down: it never was a commit. */
+  /** Why a layout could not be committed any more once it was written down. */
+  #overtaken(layout: Layout): KvError {
+    const head = headOf(this.#newest()).version;
+    if (head.hash !== layout.parent) return this.#lost(layout.version);
+    const present = this.#preview(this.#document.staged).version.hash;
+    return new KvError({ code: "PLAN_STALE", hash: layout.version.hash, present });
+  }
+
+  /** False if the ring went on while this one was written down: it never was a commit. */
   async #make(layout: Layout, staged: readonly StagedChange[]): Promise<boolean> {
     const { hash } = layout.version;
     this.#writing.add(hash);
