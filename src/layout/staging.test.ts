@@ -149,6 +149,15 @@ describe("a member that goes", () => {
     });
   });
 
+  it("leaves somebody behind who is alive", () => {
+    const ring = layoutOf({ members: [one, two] });
+    const facts = withDown(factsOf(ring), two);
+    expect(refusalOf([{ kind: "leave", member: one.id }], facts, ring).message).toBe(
+      `the decommission of ${one.id} is not possible: ` +
+        `only members that are down would be left in the ring: ${two.address}`,
+    );
+  });
+
   it("is removed dead, into removedIds", () => {
     expect(refusalOf([{ kind: "remove", member: one.id }]).message).toContain(
       "is alive: use decommission",

@@ -69,7 +69,7 @@ export function applyStaged(
   const rest = { members, keyspaces, leavingIds, removedIds };
   const content = { clusterId, clusterName, partitioner, ...rest };
   checkContent({ ...content, base }, {});
-  checkServes(content, staged);
+  checkServes(content, staged, facts);
   return content;
 }
 
@@ -267,10 +267,22 @@ function checkCovered(draft: Draft, removedId: string, staging: Staging): void {
   }
 }
 
-/** Throws LayoutError if the ring is empty or a keyspace has no members in a datacenter it names. */
-function checkServes(content: StagedContent, staged: readonly StagedChange[]): void {
+/**
+ * Throws LayoutError if nobody is left who could change the ring again, or a keyspace has no members
+ * in a datacenter that it names.
+ */
+function checkServes(
+  content: StagedContent,
+  staged: readonly StagedChange[],
+  { aliveIds }: StagingFacts,
+): void {
   const words = staged.map(changeInWords).join(", ");
-  if (content.members.length === 0) throw refusalOfAll(words, "nobody would be left in the ring");
+  const { members } = content;
+  if (members.length === 0) throw refusalOfAll(words, "nobody would be left in the ring");
+  if (!members.some(({ id }) => aliveIds.has(id))) {
+    const names = members.map(({ address }) => address).join(", ");
+    throw refusalOfAll(words, `only members that are down would be left in the ring: ${names}`);
+  }
   const datacenters = datacentersOf(content);
   for (const { name, replication } of content.keyspaces) {
     try {
