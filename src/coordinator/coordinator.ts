@@ -368,7 +368,10 @@ export class Coordinator implements KvApi {
   stop(): void {
     for (const link of this.#peerOfLink.keys()) this.linkDown(link);
     // What waited to be made again under another layout finds nobody any more, and is answered so.
-    this.#context.layoutRetries.expireAll();
+    const { layoutRetries, speculation, readTimeouts, writeTimeouts } = this.#context;
+    layoutRetries.expireAll();
+    // Who waits still waits for members that were removed meanwhile, which are nobody's peers now.
+    for (const queue of [speculation, readTimeouts, writeTimeouts]) queue.expireAll();
     this.#context.deadlines.stop();
     this.#replica.stop();
   }
