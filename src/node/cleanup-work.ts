@@ -6,6 +6,7 @@
  * give us, so before each span is dropped it is looked at whether the layout still is the same.
  */
 import { type CleanupResult, cleanUp } from "../healing/cleanup.ts";
+import { StorageError } from "../storage/storage-error.ts";
 import type { TaskRegister } from "../healing/tasks.ts";
 import { headOf } from "../layout/history.ts";
 import type { Layout } from "../layout/layout.ts";
@@ -55,7 +56,7 @@ export class CleanupWork {
     });
   }
 
-  /** Drops it now; throws KvError while the ring is changing. */
+  /** Drops it now; throws KvError while the ring is changing, and if the store fails. */
   async run(): Promise<CleanupResult> {
     const layout = this.#settledLayout();
     if (layout === undefined) {
@@ -64,7 +65,12 @@ export class CleanupWork {
     }
     const result = this.#work.then(() => this.#clean(layout));
     this.#work = result.catch(() => undefined);
-    return result;
+    try {
+      return await result;
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      throw new KvError({ code: "CHANGE_REFUSED", change: "cleanup", reason: error.message });
+    }
   }
 
   async stop(): Promise<void> {
