@@ -27,28 +27,28 @@ function makeThrottle(): { throttle: Throttle; clock: Clock } {
   return { throttle: new Throttle({ clock: { monotonicMs: () => clock.nowMs } }, LIMITS), clock };
 }
 
-test("on an idle machine it comes to full speed within seconds, and never above", async () => {
+test("on an idle machine it comes to full speed within ten seconds or so, and never above", async () => {
   const { throttle, clock } = makeThrottle();
-  await chunksIn(5, 1, throttle, clock);
+  await chunksIn(15, 1, throttle, clock);
   const chunks = await chunksIn(100, 1, throttle, clock);
   expect(chunks).toBeGreaterThan(950);
   expect(chunks).toBeLessThanOrEqual(1001);
 });
 
-test("woken late it slows down to a tenth, never stops, and recovers", async () => {
+test("woken late it slows down to a twentieth, never stops, and recovers", async () => {
   const { throttle, clock } = makeThrottle();
-  await chunksIn(5, 0, throttle, clock);
+  await chunksIn(15, 0, throttle, clock);
   await chunksIn(20, 10, throttle, clock);
   const busy = await chunksIn(100, 10, throttle, clock);
-  expect(busy).toBeGreaterThan(90);
-  expect(busy).toBeLessThan(110);
-  await chunksIn(5, 0, throttle, clock);
+  expect(busy).toBeGreaterThan(45);
+  expect(busy).toBeLessThan(55);
+  await chunksIn(15, 0, throttle, clock);
   expect(await chunksIn(10, 0, throttle, clock)).toBeGreaterThan(95);
 });
 
 test("the dearer of bytes and cells counts, and no pause is saved up for a burst", async () => {
   const { throttle, clock } = makeThrottle();
-  await chunksIn(5, 0, throttle, clock);
+  await chunksIn(15, 0, throttle, clock);
   clock.nowMs += 60_000;
   const startMs = clock.nowMs;
   for (let count = 0; count < 3; count++) {
