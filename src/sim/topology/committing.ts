@@ -96,7 +96,8 @@ export class Committing {
     }
     const isLost = outcome.kind === "failed" && outcome.error.code === "PLAN_LOST";
     // Unless somebody else has committed or forgotten them meanwhile, or they cannot be written down.
-    const isUntouched = this.#takenAway.get(process) === taken + 1 && !machine.hasFaultyDisk;
+    const mayFail = machine.hasFaultyDisk || machine.isDiskLimited;
+    const isUntouched = this.#takenAway.get(process) === taken + 1 && !mayFail;
     if (isLost && isUntouched) this.#checkStagedAgain(machine, process, plan.changes);
     return false;
   }
@@ -141,7 +142,8 @@ export class Committing {
   ): void {
     const where = `machine ${machine.index} committed plan ${hash.slice(0, 8)}`;
     if (version.hash !== hash) this.#broken(`${where} as another layout, ${show(version)}`);
-    if (head !== undefined && head.counter > base.counter && head.hash !== base.hash) {
+    const isOlder = head !== undefined && head.hash !== base.hash;
+    if (isOlder && this.#deps.watch.isMadeFrom(head, base.hash)) {
       this.#broken(`${where} of layout ${show(base)} on layout ${show(head)}`);
     }
     const parent = this.#deps.watch.layout(version.hash)?.parent;

@@ -19,8 +19,6 @@ const ROUND_MS = 250;
 /** Everything that is under way has an end within this time. */
 export const SETTLED_WITHIN_MS = 90_000;
 const CHANGE_EVERY_MS = 1500;
-/** Taken in at once where nobody is left who takes others in. */
-const JOINS_MAX = 3;
 
 export interface FinisherDeps {
   readonly time: VirtualTime;
@@ -139,16 +137,13 @@ export class Finisher {
   async #helpAlong(): Promise<void> {
     const { fleet, rng, committing, cancelled } = this.#deps;
     const head = fleet.newestHead();
-    const via = randomChoice(
-      rng,
-      this.members().filter((machine) => machine.isReady && !machine.isFrozen),
-    );
+    const via = randomChoice(rng, this.#committers());
     const history = via === undefined ? undefined : fleet.historyOf(via);
     if (head === undefined || via === undefined || history === undefined) return;
     if (headOf(history).version.hash !== head.version.hash) return;
     this.#isChanging = true;
     try {
-      const changes = this.#neededChanges(head, via);
+      const changes = this.#neededChanges(head);
       if (changes.length > 0) {
         await committing.call(via, "unstage", (admin) => admin.unstage());
         if (!(await committing.stage(via, changes))) return;
@@ -162,11 +157,23 @@ export class Finisher {
     }
   }
 
-  #neededChanges(head: Layout, via: SimulatedMachine): readonly StagedChange[] {
+  /** Members of the newest layout; such that serve already, if there are any. */
+  #committers(): readonly SimulatedMachine[] {
+    const { fleet } = this.#deps;
+    const able = this.members().filter(
+      (machine) =>
+        machine.process !== undefined &&
+        !machine.isFrozen &&
+        fleet.isInRing(machine) &&
+        fleet.historyOf(machine) !== undefined,
+    );
+    const ready = able.filter((machine) => machine.isReady);
+    return ready.length > 0 ? ready : able;
+  }
+
+  #neededChanges(head: Layout): readonly StagedChange[] {
     const dead = new Set(this.#deps.fleet.deadIds());
     const removals = [...dead].map((member): StagedChange => ({ kind: "remove", member }));
-    // Those who wait are taken in by members of the newest layout, if there are any.
-    if (head.members.every(({ id }) => dead.has(id))) return [...joins(head, via), ...removals];
     if (removals.length > 0) return [...this.#withoutDatacenters(head), ...removals];
     if (isEnoughFor(head, head.members)) return [];
     return head.keyspaces.map((keyspace) =>
@@ -198,14 +205,6 @@ export class Finisher {
       if (hasGivenUp) await this.#deps.fleet.restart(machine);
     }
   }
-}
-
-/** Some of those who wait outside, as a member sees it. */
-function joins(head: Layout, { process }: SimulatedMachine): readonly StagedChange[] {
-  const taken = new Set(head.members.map(({ address }) => address));
-  const waiting = process?.member.admin.topology().waiting ?? [];
-  const able = waiting.filter(({ address }) => !taken.has(address)).slice(0, JOINS_MAX);
-  return able.map(({ id }): StagedChange => ({ kind: "join", member: id }));
 }
 
 /** A sync that has failed is wanted still; others are for whoever asked for them. */

@@ -161,6 +161,8 @@ export class Fleet {
     const removed = new Set(histories.flatMap((history) => headOf(history).removedIds));
     const isLost = (id: string): boolean =>
       id === memberId || !present.has(id) || removed.has(id) || this.#givenUp.has(id);
+    // Only members of the newest layout can change the ring again.
+    if (this.newestHead()?.members.every(({ id }) => isLost(id)) === true) return false;
     const layouts = new Set(histories.flatMap((history) => history.layouts));
     return [...layouts].every((layout) => this.#deps.tables.isCovered(layout, isLost));
   }
