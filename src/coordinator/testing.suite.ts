@@ -16,7 +16,7 @@ import { HybridClock } from "../versions/hybrid-clock.ts";
 import { Coordinator, type CoordinatorOptions } from "./coordinator.ts";
 import { Peer } from "./peer.ts";
 
-class TestLink implements Link {
+export class TestLink implements Link {
   isUp = true;
   /** Frames that were sent and not yet delivered. */
   readonly frames: Buffer[] = [];

@@ -5,7 +5,15 @@ import type { Layout } from "../layout/layout.ts";
 import type { ConsistencyLevel } from "../model/consistency.ts";
 import { Murmur3 } from "../ring/murmur3.ts";
 import { tokenFromHalves } from "../ring/token.ts";
-import { TestCluster, memberId, nextLayout, simple, testMember } from "./testing.suite.ts";
+import { Peer } from "./peer.ts";
+import {
+  TestCluster,
+  TestLink,
+  memberId,
+  nextLayout,
+  simple,
+  testMember,
+} from "./testing.suite.ts";
 
 /** Layouts one after the other, all active, the first one read from. */
 function changing(layout: Layout, ...next: Layout[]): LayoutHistory {
@@ -361,5 +369,35 @@ describe("plans", () => {
     const get = cluster.get(3, "k");
     cluster.settle();
     expect(get.text).toBe("v");
+  });
+});
+
+describe("a member that stops", () => {
+  it("answers reads that wait for members that were removed meanwhile", () => {
+    const cluster = new TestCluster({
+      datacenters: FIVE,
+      replication: simple(3),
+      initial: [0, 1, 2],
+    });
+    cluster.put(0, "k", "v");
+    cluster.settle();
+    const shape = { datacenters: FIVE, replication: simple(3) };
+    const next = nextLayout(cluster.layout, [0, 3, 4], shape);
+    cluster.useEverywhere(changing(cluster.layout, next));
+    freezeAllBut(cluster, [0, 1, 2]);
+    const reading = cluster.get(0, "k");
+    cluster.settle();
+    const { coordinator, peers } = cluster.members[0]!;
+    const removed = [3, 4].map((at) => {
+      const place = { memberId: memberId(at), address: `m${at}:1`, dc: "", rack: "" };
+      return new Peer(place, new TestLink(place.address, place.memberId));
+    });
+    const peerOf = (id: string): Peer =>
+      [...removed, ...peers].find((peer) => peer.memberId === id) as Peer;
+    const last = nextLayout(next, [0, 1, 2], shape);
+    coordinator.useHistory(changing(cluster.layout, next, last), peerOf, peers[0]!);
+    expect(reading.isSettled).toBe(false);
+    coordinator.stop();
+    expect(reading.isSettled).toBe(true);
   });
 });
