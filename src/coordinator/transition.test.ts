@@ -388,9 +388,11 @@ describe("a member that stops", () => {
     const reading = cluster.get(0, "k");
     cluster.settle();
     const { coordinator, peers } = cluster.members[0]!;
+    // Removed members have one link in common, which leads nowhere.
+    const nowhere = new TestLink("", "");
     const removed = [3, 4].map((at) => {
       const place = { memberId: memberId(at), address: `m${at}:1`, dc: "", rack: "" };
-      return new Peer(place, new TestLink(place.address, place.memberId));
+      return new Peer(place, nowhere);
     });
     const peerOf = (id: string): Peer =>
       [...removed, ...peers].find((peer) => peer.memberId === id) as Peer;
