@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Throttle } from "./throttle.ts";
+import { Throttle, type ThrottleOptions } from "./throttle.ts";
 
 const LIMITS = { bytesPerSecond: 1000, cellsPerSecond: 100 };
 
@@ -22,9 +22,9 @@ interface Clock {
   nowMs: number;
 }
 
-function makeThrottle(): { throttle: Throttle; clock: Clock } {
+function makeThrottle(limits: ThrottleOptions = LIMITS): { throttle: Throttle; clock: Clock } {
   const clock = { nowMs: 5000 };
-  return { throttle: new Throttle({ clock: { monotonicMs: () => clock.nowMs } }, LIMITS), clock };
+  return { throttle: new Throttle({ clock: { monotonicMs: () => clock.nowMs } }, limits), clock };
 }
 
 test("on an idle machine it comes to full speed within ten seconds or so, and never above", async () => {
@@ -36,14 +36,20 @@ test("on an idle machine it comes to full speed within ten seconds or so, and ne
 });
 
 test("woken late it slows down to a twentieth, never stops, and recovers", async () => {
-  const { throttle, clock } = makeThrottle();
+  const { throttle, clock } = makeThrottle({ bytesPerSecond: 1e6, cellsPerSecond: 1000 });
   await chunksIn(15, 0, throttle, clock);
   await chunksIn(20, 10, throttle, clock);
-  const busy = await chunksIn(100, 10, throttle, clock);
-  expect(busy).toBeGreaterThan(45);
-  expect(busy).toBeLessThan(55);
+  // Ten milliseconds each at full speed.
+  const busy = await chunksIn(105, 10, throttle, clock);
+  expect(busy).toBeGreaterThan(450);
+  expect(busy).toBeLessThan(550);
   await chunksIn(15, 0, throttle, clock);
-  expect(await chunksIn(10, 0, throttle, clock)).toBeGreaterThan(95);
+  expect(await chunksIn(10, 0, throttle, clock)).toBeGreaterThan(950);
+});
+
+test("a limit that is slow by itself is hardly slowed down", async () => {
+  const { throttle, clock } = makeThrottle({ bytesPerSecond: 1000, cellsPerSecond: 5 });
+  expect(await chunksIn(100, 10, throttle, clock)).toBeGreaterThan(35);
 });
 
 test("the dearer of bytes and cells counts, and no pause is saved up for a burst", async () => {

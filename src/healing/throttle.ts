@@ -21,6 +21,8 @@ export interface ThrottleOptions {
 const LATE_MS = 2;
 const SLOWER_BY = 0.5;
 const FASTER_PER_SECOND = 0.1;
+/** What goes through rarely enough need not become any rarer. */
+const SLOWER_MAX_MS = 500;
 /** Streams go on, however busy the machine is. */
 const SHARE_MIN = 0.05;
 /** They begin slowly: how busy it is turns out on the way. */
@@ -42,7 +44,8 @@ export class Throttle {
   spend(bytes: number, cells: number): void {
     const { bytesPerSecond, cellsPerSecond } = this.#options;
     const costMs = 1000 * Math.max(bytes / bytesPerSecond, cells / cellsPerSecond);
-    this.#freeAtMs = Math.max(this.#freeAtMs, this.#clock.monotonicMs()) + costMs / this.#share;
+    const slowMs = Math.min(costMs / this.#share, costMs + SLOWER_MAX_MS);
+    this.#freeAtMs = Math.max(this.#freeAtMs, this.#clock.monotonicMs()) + slowMs;
   }
 
   /** Sleeps until the debt is paid, if there is any. */

@@ -249,7 +249,7 @@ export class LayoutKeeper {
   ): { history: LayoutHistory; obstacles: ReadonlyMap<Wish, Error> } {
     const obstacles = new Map<Wish, Error>();
     const head = headOf(history);
-    if (!head.members.some(({ id }) => id === this.#memberId)) return { history, obstacles };
+    if (!this.#mayCommit(history)) return { history, obstacles };
     let layout = head;
     for (const wish of wishes) {
       try {
