@@ -355,7 +355,7 @@ function quorumIn(layout: Layout): number {
   return Math.floor(factor / 2) + 1;
 }
 
-/** Some plants are met by one seed in thousands: 1934 meets all of them. */
+/** One of the plants is met by one seed in thousands, and 1934 is the first. */
 const FIRST_SEED = 1900;
 
 function failingSeed(plant: Plant, steps: number): number | undefined {
