@@ -1,6 +1,5 @@
 /** The ring changes under load, with real processes and a real client, and nobody notices. */
 import { expect, it } from "vitest";
-import { restartAll } from "./topology-restarts.ts";
 import { runScenario } from "./topology-scenario.ts";
 
 const VALUE_BYTES = 1000;
@@ -9,9 +8,9 @@ const MISSED_MAX = 50;
 
 it("a ring grows, shrinks, replaces a member, changes RF and tokens without a failed operation", async () => {
   const { problems, cutOffElsewhere, operations, moved } = await runScenario({
-    keys: 4000,
+    keys: 2500,
     valueBytes: VALUE_BYTES,
-    joinBytesPerSecond: 768 * 1024,
+    joinBytesPerSecond: 512 * 1024,
     workers: 6,
     pauseMs: 10,
     operationsBefore: 200,
@@ -27,18 +26,3 @@ it("a ring grows, shrinks, replaces a member, changes RF and tokens without a fa
     expect.soft(Math.abs(movedBytes - plannedBytes), message).toBeLessThan(toleranceBytes);
   }
 }, 300_000);
-
-it("a rolling restart is not noticed, and moves nothing", async () => {
-  const { problems, operations, tasks, commits } = await restartAll({
-    members: 5,
-    rounds: 1,
-    keys: 1000,
-    workers: 5,
-    pauseMs: 10,
-    log: () => {},
-  });
-  expect(problems).toEqual([]);
-  expect(operations).toBeGreaterThan(200);
-  expect(tasks).toBe(0);
-  expect(commits).toBe(0);
-}, 180_000);

@@ -1,12 +1,12 @@
 /**
- * A few hundred fixed seeds over the whole store. `npm run sim -- --seed N` repeats one and shows
+ * Fixed seeds over the whole store. `npm run sim -- --seed N` repeats one and shows
  * what it broke; more of them run in CI at night.
  */
 import { describe, expect, it } from "vitest";
 import { report } from "../../src/sim/report.ts";
 import { simulateSeed } from "../../src/sim/simulate.ts";
 
-const SEEDS = 120;
+const SEEDS = 80;
 const PER_TEST = 20;
 
 describe("the ring keeps its promises", () => {
