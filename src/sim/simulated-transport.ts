@@ -183,9 +183,8 @@ class OutgoingLink implements Link {
   expect(memberId: string): void {
     if (this.#expects === memberId) return;
     this.#expects = memberId;
-    if (this.#memberId !== undefined && this.#memberId !== memberId) {
-      this.#end?.close(`member ${this.#memberId} answers where ${memberId} is expected`);
-    }
+    const objection = this.#objectionTo(this.#memberId);
+    if (objection !== undefined) this.#end?.close(objection);
   }
 
   open(): void {
@@ -237,15 +236,21 @@ class OutgoingLink implements Link {
 
   #welcomed(end: ConnectionEnd, memberId: string): void {
     if (end !== this.#end || !end.isOpen) return;
-    if (this.#expects !== undefined && memberId !== this.#expects) {
-      return end.close(`member ${memberId} answers where ${this.#expects} is expected`);
-    }
+    const objection = this.#objectionTo(memberId);
+    if (objection !== undefined) return end.close(objection);
     this.#timer?.cancel();
     this.#retryMs = RETRY_MIN_MS;
     this.#memberId = memberId;
     const { log, time, greeting } = this.#deps;
     log.record(time.nowMs, "link-up", [end.id, greeting.address, this.address]);
     this.#deps.handler()?.linkUp(this);
+  }
+
+  /** Why this member may not answer here; undefined if it may. */
+  #objectionTo(memberId: string | undefined): string | undefined {
+    if (memberId === undefined || this.#expects === undefined) return undefined;
+    if (memberId === this.#expects) return undefined;
+    return `member ${memberId} answers where ${this.#expects} is expected`;
   }
 
   #closedBecause(end: ConnectionEnd, reason: string): void {

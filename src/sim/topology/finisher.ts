@@ -172,8 +172,9 @@ export class Finisher {
   }
 
   #neededChanges(head: Layout): readonly StagedChange[] {
-    const dead = new Set(this.#deps.fleet.deadIds());
-    const removals = [...dead].map((member): StagedChange => ({ kind: "remove", member }));
+    const removals = this.#deps.fleet
+      .deadIds()
+      .map((member): StagedChange => ({ kind: "remove", member }));
     if (removals.length > 0) return [...this.#withoutDatacenters(head), ...removals];
     if (isEnoughFor(head, head.members)) return [];
     return head.keyspaces.map((keyspace) =>

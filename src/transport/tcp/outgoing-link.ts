@@ -67,8 +67,9 @@ export class OutgoingLink implements Link {
     this.#expects = memberId;
     // What has been refused until now may be welcome: the pauses were for somebody else.
     this.#retryMs = RETRY_MIN_MS;
-    if (this.#memberId !== undefined && this.#memberId !== memberId) {
-      this.#connection?.close(`member ${this.#memberId} answers where ${memberId} is expected`);
+    const objection = this.#objectionTo(this.#memberId);
+    if (objection !== undefined) {
+      this.#connection?.close(objection);
     } else if (this.#connection === undefined && !this.#closed) {
       this.#timer?.cancel();
       this.open();
@@ -123,15 +124,21 @@ export class OutgoingLink implements Link {
     if (type !== FrameType.welcome) throw new FrameError(`frame ${type} before the welcome`);
     const { memberId } = decodeWelcome(bodyOf(bytes, start, end));
     // Nobody in particular may have been expected yet when the greeting went out.
-    if (this.#expects !== undefined && memberId !== this.#expects) {
-      throw new FrameError(`member ${memberId} answers where ${this.#expects} is expected`);
-    }
+    const objection = this.#objectionTo(memberId);
+    if (objection !== undefined) throw new FrameError(objection);
     this.#memberId = memberId;
     this.#timer?.cancel();
     this.#retryMs = RETRY_MIN_MS;
     this.#isUp = true;
     this.#deps.onUp(this);
   };
+
+  /** Why this member may not answer here; undefined if it may. */
+  #objectionTo(memberId: string | undefined): string | undefined {
+    if (memberId === undefined || this.#expects === undefined) return undefined;
+    if (memberId === this.#expects) return undefined;
+    return `member ${memberId} answers where ${this.#expects} is expected`;
+  }
 
   /** It is tried again for ever, and refused as often. */
   #tellOnce(reason: string): void {
