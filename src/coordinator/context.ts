@@ -46,8 +46,12 @@ export interface CoordinatorContext {
   inFlightBytes: number;
   /** The layout that requests are made under. */
   layout: LayoutStamp;
-  /** The keyspaces of that layout, by name. */
+  /** The counter of the layout that is read from. */
+  reads: number;
+  /** The keyspaces of the newest layout, by name. */
   placements: ReadonlyMap<string, KeyspacePlacement>;
+  /** The same by id. */
+  placementsById: ReadonlyMap<number, KeyspacePlacement>;
   /** Wall clock in milliseconds, against which expiry is judged. */
   readonly nowMs: () => number;
   /** Runs a callback when the present turn of the event loop is over. */

@@ -124,7 +124,9 @@ export class Coordinator implements KvApi {
       writer: 0,
       inFlightBytes: 0,
       layout: { counter: 0, hash: 0 },
+      reads: 0,
       placements: new Map(),
+      placementsById: new Map(),
       nowMs: () => deps.clock.wallMs(),
       defer: (callback) => deps.clock.defer(callback),
     };
@@ -184,7 +186,11 @@ export class Coordinator implements KvApi {
     const { counter, hash } = headOf(history).version;
     const context = this.#context;
     context.layout = { counter, hash: Number.parseInt(hash.slice(0, STAMP_DIGITS), 16) };
+    context.reads = history.reads;
     context.placements = placementsOf(history, context.placements, { peerOf, self });
+    context.placementsById = new Map(
+      [...context.placements.values()].map((placement) => [placement.keyspace.id, placement]),
+    );
     const ids = new Set(history.layouts.flatMap(({ members }) => members.map(({ id }) => id)));
     const peers = new Map([...ids].map((id) => [id, peerOf(id)]));
     this.#peerOf = (memberId) => peers.get(memberId);

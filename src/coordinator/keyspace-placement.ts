@@ -102,6 +102,11 @@ export class KeyspacePlacement {
     return (this.#plans[combination] ??= this.#combine(tokenHi, tokenLo));
   }
 
+  /** True if this member is a replica of the token in an active layout. */
+  isReplicaHere(tokenHi: number, tokenLo: number): boolean {
+    return this.plan(tokenHi, tokenLo).selfPosition >= 0;
+  }
+
   #combine(tokenHi: number, tokenLo: number): ReplicaPlan {
     const sets: PlannedSet[] = [];
     for (const view of [this.#read, ...this.#others.map((other) => other.view)]) {

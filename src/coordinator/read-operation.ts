@@ -19,6 +19,9 @@
  * A replica that lives in another layout refuses. If it cannot be done without, the read waits for a
  * moment and goes on: asks it again, or starts anew if this member has gone over to another layout.
  *
+ * It also starts anew when this member has gone over to reading from another layout: the others know
+ * then that it does, and the replicas that were asked may have dropped what they do not own any more.
+ *
  * This member's own copy is read last, when the other answers are in: it then needs no copy of the
  * value to wait with. A read that waits too long asks one more replica per silent one.
  */
@@ -77,6 +80,8 @@ export class ReadOperation extends Expiring implements PendingRequest, Receipt, 
   #requirement: ReadRequirement;
   /** The layout that `#plan` is of. */
   #layout: LayoutStamp;
+  /** The counter of the layout whose replicas are asked. */
+  #reads: number;
   #requestId: number;
   #answers = new ReplicaAnswers();
   /** Positions that were asked or found dead. */
@@ -113,6 +118,7 @@ export class ReadOperation extends Expiring implements PendingRequest, Receipt, 
     this.#requirement = requirement;
     this.#tally = new Tally(requirement.answers);
     this.#layout = context.layout;
+    this.#reads = context.reads;
     this.#requestId = context.pending.add(this);
   }
 
@@ -134,6 +140,7 @@ export class ReadOperation extends Expiring implements PendingRequest, Receipt, 
     const position = this.#plan.positionOf(peer);
     if (bytes[start + 4] === FrameType.writeOk) return this.#repaired(position);
     if (this.#phase === "repair" || this.#phase === "over") return;
+    if (this.#reads !== this.#context.reads) return this.#startAnew();
     const answer = {} as Writable<ReadAnswer>;
     decodeReadAnswer(bytes, start, end, answer);
     this.#take(position, answer);
@@ -212,6 +219,7 @@ export class ReadOperation extends Expiring implements PendingRequest, Receipt, 
       return this.#fail(error);
     }
     this.#layout = this.#context.layout;
+    this.#reads = this.#context.reads;
     this.#context.pending.remove(this.#requestId);
     this.#requestId = this.#context.pending.add(this);
     this.#answers = new ReplicaAnswers();

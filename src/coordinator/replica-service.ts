@@ -3,6 +3,10 @@
  *
  * Every request carries the layout version it was made under. A replica that lives in another one
  * refuses, and both sides exchange layouts: it might not be a replica of that key at all.
+ *
+ * Who lives in the same newest layout may still count older ones that are over here, because it has
+ * not heard yet that nobody reads from them. A write that reaches this member for their sake alone is
+ * done when it is there: it would stay for ever, since what is not owned has been dropped by now.
  */
 import {
   type FailureReasonCode,
@@ -117,7 +121,7 @@ export class ReplicaService {
 
   #serveWrite(
     link: Link,
-    { requestId }: FrameHeader,
+    { requestId, keyspaceId }: FrameHeader,
     bytes: Buffer,
     { start, end }: { start: number; end: number },
   ): void {
@@ -125,7 +129,10 @@ export class ReplicaService {
     decodeWrite(bytes, start, end, write);
     this.#context.counters.replicaWrites++;
     this.#context.hybridClock.observe(write.timestamp);
-    this.#context.engine.put(write, write.durability, new RemoteAcknowledgement(link, requestId));
+    const acknowledgement = new RemoteAcknowledgement(link, requestId);
+    const placement = this.#context.placementsById.get(keyspaceId);
+    if (placement?.isReplicaHere(write.tokenHi, write.tokenLo) === false) acknowledgement.stored();
+    else this.#context.engine.put(write, write.durability, acknowledgement);
   }
 
   #serveRead(

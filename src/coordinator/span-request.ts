@@ -2,7 +2,8 @@
  * One page of one span from as many replicas as the level needs, closest first.
  *
  * Under another layout the span may end elsewhere and have other replicas. So it is looked up anew
- * when the request is made again because of that, and handed back with the answers.
+ * when the request is made again because of that, and handed back with the answers. Answers that come
+ * after this member has gone over to reading from another layout do not count (read-operation.ts).
  */
 import {
   FRAME_HEADER_BYTES,
@@ -55,6 +56,8 @@ interface Attempt {
   readonly tally: Tally;
   readonly required: number;
   readonly layout: LayoutStamp;
+  /** The counter of the layout whose replicas are asked. */
+  readonly reads: number;
   readonly requestId: number;
   readonly answers: ScanAnswer[];
   /** Positions that were asked or found dead. */
@@ -85,6 +88,7 @@ export class SpanRequest extends Expiring implements PendingRequest, Retriable {
   answered(peer: Peer, bytes: Buffer, start: number, end: number): void {
     const attempt = this.#attempt;
     if (attempt === undefined) return;
+    if (attempt.reads !== this.#context.reads) return this.#begin();
     const position = attempt.span.plan.positionOf(peer);
     this.#take(attempt, position, decodeScanAnswer(bodyOf(bytes, start, end)));
   }
@@ -150,7 +154,7 @@ export class SpanRequest extends Expiring implements PendingRequest, Retriable {
   }
 
   #begin(): void {
-    const { pending, layout } = this.#context;
+    const { pending, layout, reads } = this.#context;
     if (this.#attempt !== undefined) pending.remove(this.#attempt.requestId);
     try {
       const span = this.#parts.spanAt();
@@ -160,6 +164,7 @@ export class SpanRequest extends Expiring implements PendingRequest, Retriable {
         tally: new Tally(answers),
         required: answers.total,
         layout,
+        reads,
         requestId: pending.add(this),
         answers: [],
         tried: new Set(),

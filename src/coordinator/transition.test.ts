@@ -264,7 +264,42 @@ describe("a write while the layout changes", () => {
   });
 });
 
+describe("a write that is late", () => {
+  it("is not kept by a member that does not own it any more", () => {
+    const { cluster, history } = ring([0, 1, 2], [2, 3, 4]);
+    freezeAllBut(cluster, [2, 3, 4]);
+    const put = cluster.put(3, "k", "v", { consistency: "ALL" });
+    cluster.settle();
+    const over = historyOf(headOf(history));
+    for (const at of [0, 1]) cluster.use(at, over);
+    freezeAllBut(cluster, [0, 1, 2, 3, 4]);
+    cluster.settle();
+    // Its coordinator has not heard yet that nobody reads from the old layout.
+    expect(put.error).toBeUndefined();
+    expect(put.count).toBe(1);
+    expect(holders(cluster)).toEqual([2, 3, 4]);
+  });
+});
+
 describe("a read while the layout changes", () => {
+  it("does not believe those that may have dropped what it asks for", async () => {
+    const { cluster, history } = ring([0, 1, 2], [3, 4]);
+    cluster.put(0, "k", "v");
+    cluster.settle();
+    expect(holders(cluster)).toEqual([0, 1, 2, 3, 4]);
+    freezeAllBut(cluster, [3]);
+    const get = cluster.get(3, "k");
+    const page = cluster.members[3]!.coordinator.scan({ keyspace: "ks", cursor: "0", limit: 10 });
+    cluster.settle();
+    cluster.useEverywhere(historyOf(headOf(history)));
+    for (const at of [0, 1, 2]) cluster.members[at]!.engine.cells.clear();
+    freezeAllBut(cluster, [0, 1, 2, 3, 4]);
+    cluster.settle();
+    expect(get.text).toBe("v");
+    const { keys } = await page;
+    expect(keys.map((key) => Buffer.from(key).toString())).toEqual(["k"]);
+  });
+
   it("asks only replicas of the layout that is read from", () => {
     const { cluster, history } = ring([0, 1, 2], [2, 3, 4]);
     cluster.useEverywhere(historyOf(history.layouts[0]!));
