@@ -19,6 +19,8 @@ const ROUND_MS = 250;
 /** Everything that is under way has an end within this time. */
 export const SETTLED_WITHIN_MS = 90_000;
 const CHANGE_EVERY_MS = 1500;
+/** Whoever can still hear of its removal has heard of it by then. */
+const UNAWARE_AFTER_MS = 30_000;
 
 export interface FinisherDeps {
   readonly time: VirtualTime;
@@ -41,6 +43,7 @@ export class Finisher {
   async settle(): Promise<string | undefined> {
     const { time } = this.#deps;
     const deadlineMs = time.nowMs + SETTLED_WITHIN_MS;
+    const unawareMs = time.nowMs + UNAWARE_AFTER_MS;
     let nextChangeMs = time.nowMs;
     for (;;) {
       const unrest = this.#unrest();
@@ -48,6 +51,7 @@ export class Finisher {
       if (time.nowMs >= deadlineMs) {
         return `${unrest ?? "a commit is not answered"} [${this.#heads().join("; ")}]`;
       }
+      if (time.nowMs >= unawareMs) this.#deps.fleet.endUnaware();
       this.#resumeTasks();
       for (const machine of this.members()) this.#deps.fleet.reseed(machine);
       if (time.nowMs >= nextChangeMs && !this.#isChanging) {

@@ -8,7 +8,7 @@
  */
 import { type LayoutHistory, activeMembers, headOf } from "../../layout/history.ts";
 import type { Layout } from "../../layout/layout.ts";
-import { compareLayoutVersions } from "../../model/layout-version.ts";
+import { compareLayoutVersions, continues } from "../../model/layout-version.ts";
 import { type Uint32Source, randomBelow, randomChoice, shuffled } from "../../util/random.ts";
 import type { SimulatedCluster } from "../simulated-cluster.ts";
 import { type SimulatedMachine, addressOf } from "../simulated-machine.ts";
@@ -149,6 +149,30 @@ export class Fleet {
     machine.start();
   }
 
+  /**
+   * Ends members that the others have removed by force and that have not heard of it, because they
+   * have a fork of their own that wins; and newcomers that were taken in there. An operator is told to
+   * end a member's process before it is removed by force.
+   */
+  endUnaware(): void {
+    for (const unaware of this.machines.filter((machine) => this.#isUnaware(machine))) {
+      const fork = this.historyOf(unaware);
+      const old = new Set(fork?.layouts[0]?.members.map(({ id }) => id));
+      const followers = this.machines.filter(
+        (machine) => !old.has(this.idOf(machine)) && isOneBranch(fork, this.historyOf(machine)),
+      );
+      for (const machine of [unaware, ...followers]) this.lose(machine);
+    }
+  }
+
+  #isUnaware(machine: SimulatedMachine): boolean {
+    const id = this.idOf(machine);
+    const history = this.historyOf(machine);
+    if (history === undefined || headOf(history).removedIds.includes(id)) return false;
+    const heads = this.machines.flatMap((other) => this.historyOf(other)?.layouts.at(-1) ?? []);
+    return heads.some(({ removedIds }) => removedIds.includes(id));
+  }
+
   async restart(machine: SimulatedMachine): Promise<void> {
     await this.#deps.cluster().stop(machine);
     if (machine.canStart) machine.start();
@@ -255,4 +279,11 @@ export class Fleet {
     }
     return randomChoice(this.#deps.rng, free) ?? addressOf(taken.size);
   }
+}
+
+/** True if the newest layout of one of them continues that of the other. */
+function isOneBranch(a: LayoutHistory | undefined, b: LayoutHistory | undefined): boolean {
+  if (a === undefined || b === undefined) return false;
+  const [one, other] = [headOf(a).version, headOf(b).version];
+  return continues(one, other) || continues(other, one);
 }
