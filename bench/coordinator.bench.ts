@@ -143,6 +143,7 @@ function makeCoordinator(): { coordinator: Coordinator; links: BenchLink[]; peer
       hybridClock: new HybridClock({ clock }),
       hasher: new Murmur3(),
       onLayoutMismatch: () => {},
+      onStrayWrite: () => undefined,
     },
     {
       readTimeoutMs: 1000,

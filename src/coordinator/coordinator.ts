@@ -68,6 +68,8 @@ export interface CoordinatorDeps {
   readonly positions?: RingPositions | undefined;
   /** A peer sent a request made under another layout: exchange layouts with it. */
   readonly onLayoutMismatch: (link: Link) => void;
+  /** A replica write has come of which this member is no replica in any active layout. */
+  readonly onStrayWrite: () => void;
   /**
    * Answers a stream request: the body of the answer for the body of the request, whose layout has
    * been checked. What it throws is the text of a refusal.

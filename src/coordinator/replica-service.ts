@@ -5,8 +5,8 @@
  * refuses, and both sides exchange layouts: it might not be a replica of that key at all.
  *
  * Who lives in the same newest layout may still count older ones that are over here, because it has
- * not heard yet that nobody reads from them. A write that reaches this member for their sake alone is
- * done when it is there: it would stay for ever, since what is not owned has been dropped by now.
+ * not heard yet that nobody reads from them. What it writes for their sake alone is kept, as it was
+ * told, and reported as stray: what this member does not own may have been dropped before it came.
  */
 import {
   type FailureReasonCode,
@@ -71,6 +71,8 @@ const STREAMS_WAITING_MAX = 1000;
 
 export interface ReplicaServiceDeps {
   readonly onLayoutMismatch: (link: Link) => void;
+  /** A write was taken of which this member is no replica in any active layout. */
+  readonly onStrayWrite: () => void;
   readonly serveStream?: ServeStream | undefined;
 }
 
@@ -129,10 +131,9 @@ export class ReplicaService {
     decodeWrite(bytes, start, end, write);
     this.#context.counters.replicaWrites++;
     this.#context.hybridClock.observe(write.timestamp);
-    const acknowledgement = new RemoteAcknowledgement(link, requestId);
+    this.#context.engine.put(write, write.durability, new RemoteAcknowledgement(link, requestId));
     const placement = this.#context.placementsById.get(keyspaceId);
-    if (placement?.isReplicaHere(write.tokenHi, write.tokenLo) === false) acknowledgement.stored();
-    else this.#context.engine.put(write, write.durability, acknowledgement);
+    if (placement?.isReplicaHere(write.tokenHi, write.tokenLo) === false) this.#deps.onStrayWrite();
   }
 
   #serveRead(

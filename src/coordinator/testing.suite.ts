@@ -88,6 +88,8 @@ export class TestCluster {
   serveStream: ((keyspaceId: number, body: Buffer) => Buffer) | undefined;
   /** Indexes of the members that were told to exchange layouts with a peer. */
   readonly layoutMismatches: number[] = [];
+  /** Indexes of the members that took a write which is none of theirs, once for each. */
+  readonly strayWrites: number[] = [];
   /** links[from][to]: requests of `from`; answers return in `back`. */
   readonly links: TestLink[][];
   readonly #back: TestLink[][];
@@ -177,6 +179,7 @@ export class TestCluster {
       hybridClock: new HybridClock({ clock: this.clock }),
       hasher: this.#hasher,
       onLayoutMismatch: () => void this.layoutMismatches.push(index),
+      onStrayWrite: () => void this.strayWrites.push(index),
       serveStream: (keyspaceId: number, body: Buffer) =>
         must(this.serveStream, "a test that serves streams")(keyspaceId, body),
     };

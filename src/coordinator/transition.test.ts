@@ -265,7 +265,7 @@ describe("a write while the layout changes", () => {
 });
 
 describe("a write that is late", () => {
-  it("is not kept by a member that does not own it any more", () => {
+  it("is reported by members that do not own it any more, for them to drop it", () => {
     const { cluster, history } = ring([0, 1, 2], [2, 3, 4]);
     freezeAllBut(cluster, [2, 3, 4]);
     const put = cluster.put(3, "k", "v", { consistency: "ALL" });
@@ -277,7 +277,8 @@ describe("a write that is late", () => {
     // Its coordinator has not heard yet that nobody reads from the old layout.
     expect(put.error).toBeUndefined();
     expect(put.count).toBe(1);
-    expect(holders(cluster)).toEqual([2, 3, 4]);
+    expect(cluster.strayWrites).toEqual([0, 1]);
+    expect(holders(cluster)).toEqual([0, 1, 2, 3, 4]);
   });
 });
 

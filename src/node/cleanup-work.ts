@@ -1,5 +1,6 @@
 /**
- * Drops what this member holds and does not own: when a change of the ring is over, and on command.
+ * Drops what this member holds and does not own: when a change of the ring is over, when a write of
+ * somebody who did not know that yet has come late, and on command.
  *
  * It may only be done while this member lives in one single layout, which then everybody reads from: the
  * owners have everything. Writes of a newer layout could bring the very cells that this one does not
@@ -51,7 +52,18 @@ export class CleanupWork {
     if (layout === undefined || layout.version.hash === this.#cleanFor) return;
     this.#cleanFor = layout.version.hash;
     this.#timer?.cancel();
+    this.#soon(layout);
+  }
+
+  /** Drops it once more, for the same layout. While the ring changes there will be another one. */
+  again(): void {
+    const layout = this.#settledLayout();
+    if (layout !== undefined && this.#timer === undefined) this.#soon(layout);
+  }
+
+  #soon(layout: Layout): void {
     this.#timer = this.#deps.clock.setTimer(DELAY_MS, () => {
+      this.#timer = undefined;
       this.#work = this.#work.then(() => this.#cleanOrWarn(layout));
     });
   }

@@ -108,6 +108,7 @@ export class Member {
         hasher: this.#positions.createHasher(),
         positions: this.#positions,
         onLayoutMismatch: (link) => this.#exchangeLayouts(link),
+        onStrayWrite: () => this.#work.strayWrite(),
         serveStream: (keyspaceId, body, from) => this.#work.serveStream(keyspaceId, body, from),
       },
       options,

@@ -141,6 +141,11 @@ export class RingWork {
     return { mode, streams: [...incoming, ...outgoing], tasks: this.tasks.list() };
   }
 
+  /** Something has come late that this member does not own. */
+  strayWrite(): void {
+    this.#cleanup.again();
+  }
+
   cleanup(): Promise<{ cells: number; bytes: number }> {
     return this.#cleanup.run();
   }
