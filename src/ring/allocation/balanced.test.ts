@@ -43,6 +43,13 @@ describe("the balanced allocator", () => {
     expect(spreadOf(grow({ members, tokensPerWeight: 4 }), 3)).toBeLessThan(0.1);
   });
 
+  it("mixes the first members so well that the next ones of any weight fit in", () => {
+    for (const tokensPerWeight of [8, 16]) {
+      const members = [1, 2, 4, 1, 2, 4].map((weight) => ({ rack: "r0", weight }));
+      expect(spreadOf(grow({ members, tokensPerWeight }), 3)).toBeLessThan(0.04);
+    }
+  });
+
   it.each([2, 3, 4, 5])("is far closer than chance for %d racks", (racks) => {
     const ring = { members: dealt(2 * racks, racks), tokensPerWeight: 4 };
     const chance = spreadOf(grow({ ...ring, allocate: byChance }), 3);
