@@ -19,8 +19,9 @@
  */
 import { must } from "../../util/assert.ts";
 import type { RingMember } from "./allocation.ts";
-import { NOBODY, RingLoads } from "./ring-loads.ts";
+import { RingLoads } from "./ring-loads.ts";
 import { placedTokens } from "./ring-position.ts";
+import { NOBODY } from "./takeovers.ts";
 import { MURMUR3_SPACE, type TokenSpace } from "./token-space.ts";
 
 /** Widths of windows are bisected so often. */

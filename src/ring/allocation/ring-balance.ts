@@ -3,7 +3,8 @@
  * a quadratic function of where in a gap it lies.
  */
 import { assert } from "../../util/assert.ts";
-import { NOBODY, type RingLoads } from "./ring-loads.ts";
+import type { RingLoads } from "./ring-loads.ts";
+import { NOBODY } from "./takeovers.ts";
 
 /** Of the differences in `unevenness`: close to the largest one. */
 const UNEVENNESS_POWER = 6;
