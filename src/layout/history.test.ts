@@ -145,7 +145,9 @@ class Play {
     if (history === undefined) return;
     const head = headOf(history);
     const isActive = activeMembers(history).some(({ id }) => id === actor.id);
-    const isAble = this.plant.anybodyCommits === true ? isActive : mayCommit(history, actor.id);
+    const isNear = (id: string): boolean => this.player(id).side === actor.side;
+    const isAble =
+      this.plant.anybodyCommits === true ? isActive : mayCommit(history, actor.id, isNear);
     if (!isAble || history.layouts.length > 4) return;
     const content = this.#change(head, history);
     if (content === undefined) return;

@@ -150,8 +150,9 @@ export function append(history: LayoutHistory, head: Layout): LayoutHistory {
  * where it parts from ours is sealed: then none of them can bring one afterwards. Others could still
  * have one from a member that was removed while it was cut off.
  *
- * Everybody waits for the members of the layouts from the one that we read from to that point. Those
- * of older ones somebody may have forgotten already, knowing what all of us read from.
+ * Everybody waits for the members of the layouts from the one that we, or the sender, read from to that
+ * point: nobody forgets a layout that a member reads from. Those of older ones somebody may have
+ * forgotten already, knowing what all of us read from.
  */
 export function mayTakeOver(history: LayoutHistory, other: LayoutHistory, from: string): boolean {
   const head = headOf(other).version;
@@ -163,7 +164,7 @@ export function mayTakeOver(history: LayoutHistory, other: LayoutHistory, from: 
   if (parting === undefined) return false;
   return history.layouts.some(
     ({ version: { counter }, members }) =>
-      counter >= history.reads &&
+      counter >= Math.min(history.reads, other.reads) &&
       counter <= parting.counter &&
       members.some(({ id }) => id === from),
   );
@@ -180,13 +181,24 @@ function partingOf(history: LayoutHistory, other: LayoutHistory): Layout | undef
 }
 
 /**
- * True if a member may commit something on top of its head: if it is a member of that, so that
- * everybody waits for it before anything else that follows the head is sealed. A member that is
- * leaving may be waited for no longer, and one that is removed is not, even before it lives in the
- * layout that removes it.
+ * True if a member may commit something on top of its head: if everybody waits for it before anything
+ * else that follows the head is sealed. That is so if it is a member of the head. One that is removed
+ * is not waited for, even before it lives in the layout that removes it.
+ *
+ * A member that is leaving is waited for while it reads from a layout that it is in. But it goes on, and
+ * its fork may be one that nobody takes over from it any more; so it commits only where nobody else can:
+ * nobody could change a ring whose last remaining members have died while others were leaving.
  */
-export function mayCommit(history: LayoutHistory, memberId: string): boolean {
-  return headOf(history).members.some(({ id }) => id === memberId);
+export function mayCommit(
+  history: LayoutHistory,
+  memberId: string,
+  isAlive: (id: string) => boolean,
+): boolean {
+  const head = headOf(history);
+  const isIn = ({ members }: Layout): boolean => members.some(({ id }) => id === memberId);
+  if (isIn(head)) return true;
+  const isStranded = !head.members.some(({ id }) => isAlive(id));
+  return isStranded && head.leavingIds.includes(memberId) && isIn(readLayoutOf(history));
 }
 
 /**

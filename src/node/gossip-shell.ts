@@ -68,6 +68,11 @@ export class GossipShell {
     return this.#deps.gossiper.members();
   }
 
+  /** True for this member, and for members that the failure detector holds to be alive. */
+  isAlive(memberId: string): boolean {
+    return this.#deps.gossiper.isAlive(memberId);
+  }
+
   /** The newest layout that a member is known to have. */
   layoutOf(memberId: string): LayoutVersion | undefined {
     return this.#deps.gossiper.layoutOf(memberId);

@@ -15,6 +15,7 @@ const SELF = memberId(1);
 class Keeper {
   readonly disk: Disk;
   readonly others = new Map<string, MemberFacts>();
+  readonly dead = new Set<string>();
   readonly keeper: LayoutKeeper;
   changes = 0;
 
@@ -25,6 +26,7 @@ class Keeper {
       logger: silentLogger,
       disk,
       factsOf: (id) => this.others.get(id),
+      isAlive: (id) => !this.dead.has(id),
       onChange: () => this.changes++,
     });
     this.keeper.load(SELF);
@@ -116,6 +118,7 @@ describe("a layout keeper", () => {
       logger: silentLogger,
       disk: new MemoryDisk({ clock: realClock }),
       factsOf: () => undefined,
+      isAlive: () => true,
       onChange: () => {},
     });
     other.load(memberId(2));
@@ -164,6 +167,24 @@ describe("a layout keeper", () => {
     expect(one.keeper.commit(planned)).toBe(false);
     const again = one.keeper.preview({ ...one.keeper.head!, members: [member(1)] });
     expect(one.keeper.commit(again)).toBe(true);
+  });
+
+  test("commits while it is leaving if nobody who stays is alive, and only what is planned", async () => {
+    const one = new Keeper();
+    await one.found(1, 2);
+    const content = { ...one.keeper.head!, members: [member(2)], leavingIds: [SELF] };
+    one.keeper.commit(one.keeper.preview(content));
+    const back = { ...content, members: [member(1), member(2)], leavingIds: [] };
+    expect(() => one.keeper.preview(back)).toThrow("this member is leaving the ring");
+    one.dead.add(memberId(2));
+    one.keeper.want(createKeyspace("k"));
+    const plan = one.keeper.preview(back);
+    expect(one.keeper.commit(plan)).toBe(true);
+    await one.keeper.saved();
+    expect(one.keeper.history!.layouts.map(({ version }) => version.hash)).toContain(
+      plan.version.hash,
+    );
+    await one.keeper.stop();
   });
 
   test.each(["leavingIds", "removedIds"] as const)(

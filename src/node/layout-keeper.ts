@@ -56,6 +56,7 @@ export interface LayoutKeeperDeps {
   readonly logger: Logger;
   /** What the others have told about themselves. */
   readonly factsOf: FactsOf;
+  readonly isAlive: (memberId: string) => boolean;
   /** The history in use, or what this member has synced, is another one now. */
   readonly onChange: () => void;
 }
@@ -191,7 +192,7 @@ export class LayoutKeeper {
   /** The layout that a plan makes of the newest head, without committing it. Throws LayoutError. */
   preview(content: PlannedContent): Layout {
     const { history } = must(this.#next, "a member that plans has layouts");
-    if (!this.#mayCommit(history)) {
+    if (!this.#mayCommit(history, this.#deps.isAlive)) {
       const others = headOf(history).members.map(({ address }) => address);
       const reason = `this member is leaving the ring, or has left it; ask one of ${others.join(", ")}`;
       throw new LayoutError("CHANGE_REFUSED", `a commit is not possible: ${reason}`, {
@@ -211,7 +212,7 @@ export class LayoutKeeper {
     const present = must(this.#next, "a member that commits has layouts");
     const { history } = present;
     const isOfNow = headOf(history).version.hash === layout.parent && history.reads === layout.base;
-    if (!isOfNow || !this.#mayCommit(history)) return false;
+    if (!isOfNow || !this.#mayCommit(history, this.#deps.isAlive)) return false;
     this.#become({ ...present, history: append(history, layout) });
     return true;
   }
@@ -249,7 +250,8 @@ export class LayoutKeeper {
   ): { history: LayoutHistory; obstacles: ReadonlyMap<Wish, Error> } {
     const obstacles = new Map<Wish, Error>();
     const head = headOf(history);
-    if (!this.#mayCommit(history)) return { history, obstacles };
+    // What nobody has asked for now is left to those who stay.
+    if (!this.#mayCommit(history, () => true)) return { history, obstacles };
     let layout = head;
     for (const wish of wishes) {
       try {
@@ -267,8 +269,8 @@ export class LayoutKeeper {
     return { history: layout === head ? history : append(history, layout), obstacles };
   }
 
-  #mayCommit(history: LayoutHistory): boolean {
-    return this.#memberId !== undefined && mayCommit(history, this.#memberId);
+  #mayCommit(history: LayoutHistory, isAlive: (id: string) => boolean): boolean {
+    return this.#memberId !== undefined && mayCommit(history, this.#memberId, isAlive);
   }
 
   #ground(history: LayoutHistory): CommitGround {

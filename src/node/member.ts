@@ -117,6 +117,7 @@ export class Member {
       ...deps,
       factsOf: (id) =>
         this.#running === undefined ? undefined : gossipedFacts(this.#running.gossip, id),
+      isAlive: (id) => this.#running?.gossip.isAlive(id) === true,
       onChange: () => this.#useHistory(),
     });
     const refuseBecause = (reason: string): void => this.#coordinator.refuseBecause(reason);

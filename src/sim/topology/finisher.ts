@@ -161,15 +161,11 @@ export class Finisher {
     }
   }
 
-  /** Members of the newest layout; such that serve already, if there are any. */
+  /** Members that may change the ring; such that serve already, if there are any. */
   #committers(): readonly SimulatedMachine[] {
     const { fleet } = this.#deps;
-    const able = this.members().filter(
-      (machine) =>
-        machine.process !== undefined &&
-        !machine.isFrozen &&
-        fleet.isInRing(machine) &&
-        fleet.historyOf(machine) !== undefined,
+    const able = fleet.machines.filter(
+      (machine) => machine.process !== undefined && !machine.isFrozen && fleet.mayCommit(machine),
     );
     const ready = able.filter((machine) => machine.isReady);
     return ready.length > 0 ? ready : able;

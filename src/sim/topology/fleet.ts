@@ -6,7 +6,7 @@
  * range, in every layout that anybody still lives in, so many replicas are left that one of them has
  * whatever was acknowledged.
  */
-import { type LayoutHistory, activeMembers, headOf } from "../../layout/history.ts";
+import { type LayoutHistory, activeMembers, headOf, mayCommit } from "../../layout/history.ts";
 import type { Layout } from "../../layout/layout.ts";
 import { compareLayoutVersions, continues } from "../../model/layout-version.ts";
 import { type Uint32Source, randomBelow, randomChoice, shuffled } from "../../util/random.ts";
@@ -103,6 +103,17 @@ export class Fleet {
     return this.newestHead()?.members.some((member) => member.id === id) === true;
   }
 
+  /** True if the ring may be changed through it. */
+  mayCommit(machine: SimulatedMachine): boolean {
+    const history = this.historyOf(machine);
+    if (history === undefined) return false;
+    return mayCommit(
+      history,
+      this.idOf(machine),
+      (id) => this.machineOf(id)?.process !== undefined,
+    );
+  }
+
   /** Members whose machine is gone for good. */
   deadIds(): readonly string[] {
     const head = this.newestHead();
@@ -185,8 +196,12 @@ export class Fleet {
     const removed = new Set(histories.flatMap((history) => headOf(history).removedIds));
     const isLost = (id: string): boolean =>
       id === memberId || !present.has(id) || removed.has(id) || this.#givenUp.has(id);
-    // Only members of the newest layout can change the ring again.
-    if (this.newestHead()?.members.every(({ id }) => isLost(id)) === true) return false;
+    const isLeft = (machine: SimulatedMachine): boolean => !isLost(this.idOf(machine));
+    // Somebody has to be able to change the ring again.
+    const newest = this.#newestHistory();
+    const isAble = (machine: SimulatedMachine): boolean =>
+      newest === undefined || mayCommit(newest, this.idOf(machine), (id) => !isLost(id));
+    if (!this.machines.some((machine) => isLeft(machine) && isAble(machine))) return false;
     const layouts = new Set(histories.flatMap((history) => history.layouts));
     return [...layouts].every((layout) => this.#deps.tables.isCovered(layout, isLost));
   }

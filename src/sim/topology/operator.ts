@@ -157,7 +157,7 @@ export class Operator {
         machine.isReady &&
         !machine.isFrozen &&
         machine.process?.member.coordinator.refusal === undefined &&
-        fleet.isInRing(machine),
+        fleet.mayCommit(machine),
     );
   }
 

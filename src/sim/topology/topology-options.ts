@@ -95,7 +95,7 @@ export function drawTopologyOptions(
     endsInPowerLoss: chance(rng, 0.25),
     topology: {
       operations: overrides.operations ?? 25 + randomBelow(rng, 30),
-      gapMeanMs: randomChoice(rng, [100, 300, 800, 1500]) ?? 300,
+      gapMeanMs: randomChoice(rng, [50, 150, 400, 1000]) ?? 300,
       weights: drawWeights(rng),
       ringMin: 1 + datacenters.length + randomBelow(rng, 2),
       ringMax: 5 + randomBelow(rng, 3),
