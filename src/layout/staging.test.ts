@@ -145,7 +145,9 @@ describe("a member that goes", () => {
     expect(message).toContain("is the last one of the ring");
     expect(refusalOf([{ kind: "assassinate", member: one.id }], factsOf(alone), alone)).toEqual({
       code: "CHANGE_REFUSED",
-      message: `assassinate of ${one.id} is not possible: nobody would be left in the ring`,
+      message:
+        `assassinate of ${one.id} is not possible: nobody would be left in the ring; ` +
+        "let another member join first, or take back with 'revert' what is under way",
     });
   });
 

@@ -278,7 +278,10 @@ function checkServes(
 ): void {
   const words = staged.map(changeInWords).join(", ");
   const { members } = content;
-  if (members.length === 0) throw refusalOfAll(words, "nobody would be left in the ring");
+  if (members.length === 0) {
+    const remedy = "let another member join first, or take back with 'revert' what is under way";
+    throw refusalOfAll(words, `nobody would be left in the ring; ${remedy}`);
+  }
   if (!members.some(({ id }) => aliveIds.has(id))) {
     const names = members.map(({ address }) => address).join(", ");
     throw refusalOfAll(words, `only members that are down would be left in the ring: ${names}`);

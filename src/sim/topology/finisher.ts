@@ -148,7 +148,10 @@ export class Finisher {
     this.#isChanging = true;
     try {
       const changes = this.#neededChanges(head);
-      if (changes.length > 0) {
+      const dead = new Set(fleet.deadIds());
+      if (head.members.every(({ id }) => dead.has(id))) {
+        await committing.revert(via);
+      } else if (changes.length > 0) {
         await committing.call(via, "unstage", (admin) => admin.unstage());
         if (!(await committing.stage(via, changes))) return;
         const plan = await committing.plan(via);
