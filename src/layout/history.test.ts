@@ -311,15 +311,16 @@ class Play {
 
 /**
  * True if the player has come to live in this history, or cannot: a newcomer that has got its first
- * layouts from a removed member stays with them.
+ * layouts from a removed member stays with them, unless everybody waited for it from the parting on.
  */
 function isOneOf({ id, history }: Player, { layouts }: LayoutHistory): boolean {
   if (history === undefined) return true;
   if (isSameVersion(headOf(history).version, layouts.at(-1)!.version)) return true;
-  const common = history.layouts.filter(({ version }) =>
-    layouts.some((layout) => isSameVersion(layout.version, version)),
+  const parting = layouts.findLastIndex(({ version }) =>
+    history.layouts.some((layout) => isSameVersion(layout.version, version)),
   );
-  return !common.some(({ members }) => members.some((one) => one.id === id));
+  const awaited = parting < 0 ? [] : layouts.slice(0, parting + 2);
+  return !awaited.some(({ members }) => members.some((one) => one.id === id));
 }
 
 /** Nobody waits for a removed member, so it serves no more as soon as it knows. */
@@ -381,7 +382,8 @@ describe("layouts that change while data are written and read", () => {
         reads += play.reads;
         finished += play.finished;
       }),
-      { numRuns: 150 },
+      // Both branches of a fork take in the same newcomers: one play in 4000.
+      { numRuns: 150, examples: [[1745768204]] },
     );
     // The play is worth nothing if nothing ever gets through.
     expect(reads).toBeGreaterThan(1000);

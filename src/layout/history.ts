@@ -152,7 +152,8 @@ export function append(history: LayoutHistory, head: Layout): LayoutHistory {
  *
  * Everybody waits for the members of the layouts from the one that we, or the sender, read from to that
  * point: nobody forgets a layout that a member reads from. Those of older ones somebody may have
- * forgotten already, knowing what all of us read from.
+ * forgotten already, knowing what all of us read from. And whoever knows our first layout behind that
+ * point waits for its members, newcomers among them, before that one or a later one is sealed.
  */
 export function mayTakeOver(history: LayoutHistory, other: LayoutHistory, from: string): boolean {
   const head = headOf(other).version;
@@ -162,10 +163,13 @@ export function mayTakeOver(history: LayoutHistory, other: LayoutHistory, from: 
   if (rootCounter(head) > headOf(history).version.counter) return true;
   const parting = partingOf(history, other)?.version;
   if (parting === undefined) return false;
+  const behind = history.layouts.find(({ version }) => version.counter > parting.counter);
+  const last =
+    behind !== undefined && behind.version.counter > history.reads ? behind.version : parting;
   return history.layouts.some(
     ({ version: { counter }, members }) =>
       counter >= Math.min(history.reads, other.reads) &&
-      counter <= parting.counter &&
+      counter <= last.counter &&
       members.some(({ id }) => id === from),
   );
 }

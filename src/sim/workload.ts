@@ -171,12 +171,13 @@ export class Workload {
 
   #ask(machine: SimulatedMachine, wish: Wish, done: (error: string | undefined) => void): void {
     const process = must(machine.process, "a member that serves has a process");
-    const { recorder } = this.#deps;
+    const { recorder, machines } = this.#deps;
     const asked: Asked = {
       id: ++this.#lastId,
       wish,
       machine,
       process,
+      indexes: new Map(machines.map(({ address, index }) => [address, index])),
       invoked: recorder.instant(),
       frozenMs: process.clock.frozenMs,
       expiresAtMs: wish.ttlMs > 0 ? Math.floor(process.kv.nowMs()) + wish.ttlMs : 0,
@@ -226,8 +227,10 @@ export class Workload {
   }
 
   #recordOf(asked: Asked, answer: Answer): Operation {
-    const { id, wish, machine, process, invoked, frozenMs, expiresAtMs } = asked;
+    const { id, wish, machine, process, indexes, invoked, frozenMs, expiresAtMs } = asked;
     const { error, receipt, isCut } = answer;
+    const indexOf = (address: string): number =>
+      indexes.get(address) ?? this.#deps.indexOf(address);
     const common = {
       id,
       key: wish.key,
@@ -257,7 +260,7 @@ export class Workload {
       expiresAtMs,
       outcome: receipt === undefined ? (error?.outcome ?? "unknown") : "ok",
       version: receipt?.version,
-      answeredBy: receipt?.answeredBy.map(this.#deps.indexOf) ?? [],
+      answeredBy: receipt?.answeredBy.map(indexOf) ?? [],
     };
   }
 
@@ -273,6 +276,8 @@ interface Asked {
   readonly wish: Wish;
   readonly machine: SimulatedMachine;
   readonly process: Process;
+  /** The machines by their addresses: a receipt may still come when another one has the address. */
+  readonly indexes: ReadonlyMap<string, number>;
   readonly invoked: Instant;
   /** How long the process had been frozen by then. */
   readonly frozenMs: number;

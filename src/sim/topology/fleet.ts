@@ -166,22 +166,22 @@ export class Fleet {
    * end a member's process before it is removed by force.
    */
   endUnaware(): void {
-    for (const unaware of this.machines.filter((machine) => this.#isUnaware(machine))) {
-      const fork = this.historyOf(unaware);
-      const old = new Set(fork?.layouts[0]?.members.map(({ id }) => id));
-      const followers = this.machines.filter(
-        (machine) => !old.has(this.idOf(machine)) && isOneBranch(fork, this.historyOf(machine)),
-      );
-      for (const machine of [unaware, ...followers]) this.lose(machine);
-    }
+    for (const machine of this.machines.filter((one) => this.#isUnaware(one))) this.lose(machine);
   }
 
   #isUnaware(machine: SimulatedMachine): boolean {
+    const fork = this.historyOf(machine);
+    if (fork === undefined) return false;
+    const head = headOf(fork);
+    const others = this.machines
+      .flatMap((other) => this.historyOf(other) ?? [])
+      .filter((other) => !isOneBranch(fork, other));
+    const removed = new Set(others.flatMap((other) => headOf(other).removedIds));
+    for (const id of head.removedIds) removed.delete(id);
     const id = this.idOf(machine);
-    const history = this.historyOf(machine);
-    if (history === undefined || headOf(history).removedIds.includes(id)) return false;
-    const heads = this.machines.flatMap((other) => this.historyOf(other)?.layouts.at(-1) ?? []);
-    return heads.some(({ removedIds }) => removedIds.includes(id));
+    if (removed.has(id)) return true;
+    const isNewcomer = fork.layouts[0]?.members.every((member) => member.id !== id) === true;
+    return isNewcomer && head.members.some((member) => removed.has(member.id));
   }
 
   async restart(machine: SimulatedMachine): Promise<void> {
@@ -217,6 +217,8 @@ export class Fleet {
 
   /** What its operator writes into the configuration before a member is started. */
   readonly configure = (machine: SimulatedMachine): void => {
+    // Who was told that it is removed may have been told by a fork that has lost since.
+    this.#out.delete(machine);
     const history = this.#newestHistory();
     if (history === undefined) return;
     const { config } = machine;
@@ -297,8 +299,7 @@ export class Fleet {
 }
 
 /** True if the newest layout of one of them continues that of the other. */
-function isOneBranch(a: LayoutHistory | undefined, b: LayoutHistory | undefined): boolean {
-  if (a === undefined || b === undefined) return false;
+function isOneBranch(a: LayoutHistory, b: LayoutHistory): boolean {
   const [one, other] = [headOf(a).version, headOf(b).version];
   return continues(one, other) || continues(other, one);
 }
