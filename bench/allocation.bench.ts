@@ -1,8 +1,9 @@
 /**
  * The balanced allocator against Cassandra's, in one run: rings grown member by member, the spread of
  * load per weight (largest minus smallest, relative to the mean) at each size, RF 3; and the least
- * spread that any choice of tokens for the last member could have given (`addition-bound.ts`). A row is
- * MISSED if the spread is neither a quarter below Cassandra's nor within a tenth of the least.
+ * spread that any choice of tokens for the last member could have given (`addition-bound.ts`). Both
+ * allocators begin with chance and rings differ by a factor of two, so a row is the mean of several rings
+ * of each. It is MISSED if the spread is neither a quarter below Cassandra's nor within a tenth of the least.
  *
  *   npx tsx bench/allocation.bench.ts           a small part of the table
  *   npx tsx bench/allocation.bench.ts large     all of it
@@ -30,6 +31,8 @@ function parameter<T>(small: T, large: T): T {
 
 const TOKEN_COUNTS = parameter([4, 8], [4, 8, 16, 32]);
 const SIZES = parameter([6, 12], [6, 12, 24, 48, 100]);
+/** Each grows a ring per row and allocator. */
+const SEEDS = parameter([1, 2], [1, 2, 3]);
 
 type Allocate = (request: AllocationRequest) => bigint[];
 type NewMember = Pick<RingMember, "rack" | "weight">;
@@ -47,8 +50,8 @@ interface Ring {
 }
 
 /** The ring, or undefined where the allocator refuses. */
-function grown(allocate: Allocate, ring: Ring): RingMember[] | undefined {
-  const rng = new SeededRng(1);
+function grown(allocate: Allocate, ring: Ring, seed: number): RingMember[] | undefined {
+  const rng = new SeededRng(seed);
   try {
     return growRing({ space: MURMUR3_SPACE, allocate, rf: RF, rng, ...ring });
   } catch {
@@ -56,28 +59,45 @@ function grown(allocate: Allocate, ring: Ring): RingMember[] | undefined {
   }
 }
 
-/** All sizes of one growth, from one run per allocator. */
+/** Rings of one shape: what each allocator made of it. */
+interface Pair {
+  readonly theirs: readonly RingMember[] | undefined;
+  readonly ours: readonly RingMember[];
+}
+
+/** All sizes of one growth, from one run per allocator and seed. */
 function growthRows(part: string, tokensPerWeight: number, members: readonly NewMember[]): void {
-  const largest = Math.max(...SIZES);
-  const all: Ring = { tokensPerWeight, members: members.slice(0, largest) };
-  const theirs = grown(allocateCassandra, all);
-  const ours = grown(allocateBalanced, all) ?? [];
+  const all: Ring = { tokensPerWeight, members: members.slice(0, Math.max(...SIZES)) };
+  const pairs = SEEDS.map((seed) => ({
+    theirs: grown(allocateCassandra, all, seed),
+    ours: grown(allocateBalanced, all, seed) ?? [],
+  }));
   for (const size of SIZES) {
-    const mine = ours.slice(0, size);
-    row(part, { tokensPerWeight, size }, theirs?.slice(0, size), mine);
+    const cut = pairs.map(({ theirs, ours }) => ({
+      theirs: theirs?.slice(0, size),
+      ours: ours.slice(0, size),
+    }));
+    row(part, { tokensPerWeight, size }, cut);
   }
 }
+
+const mean = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;
 
 function row(
   part: string,
   { tokensPerWeight, size }: { tokensPerWeight: number; size: number },
-  theirs: readonly RingMember[] | undefined,
-  ours: readonly RingMember[],
+  pairs: readonly Pair[],
 ): void {
-  const mine = spreadOf(ours, RF);
-  const their = theirs === undefined ? undefined : spreadOf(theirs, RF);
+  const mine = mean(pairs.map(({ ours }) => spreadOf(ours, RF)));
+  const known = pairs.flatMap(({ theirs }) => (theirs === undefined ? [] : [theirs]));
+  const their =
+    known.length < pairs.length ? undefined : mean(known.map((ring) => spreadOf(ring, RF)));
   // What the last addition could have reached at best; nothing was added by a removal.
-  const least = part === "removed" ? 0 : leastSpread(ours, RF, mine);
+  const least =
+    part === "removed"
+      ? 0
+      : mean(pairs.map(({ ours }) => leastSpread(ours, RF, spreadOf(ours, RF))));
   console.log(
     part.padEnd(10),
     String(tokensPerWeight).padStart(3),
@@ -87,39 +107,46 @@ function row(
     (their === undefined ? "-" : (mine / their).toFixed(2)).padStart(6),
     least.toFixed(4).padStart(8),
     (least === 0 ? "-" : (mine / least).toFixed(2)).padStart(6),
-    extremes(ours),
+    extremes(pairs.flatMap(({ ours }) => relativeLoads(ours, RF))),
     their !== undefined && mine > 0.75 * their && mine > 1.1 * least ? "MISSED" : "",
   );
 }
 
-function extremes(members: readonly RingMember[]): string {
-  const loads = relativeLoads(members, RF);
+function extremes(loads: readonly number[]): string {
   return `${Math.max(...loads).toFixed(3)}/${Math.min(...loads).toFixed(3)}`;
 }
 
 function removalRows(tokensPerWeight: number): void {
-  const rng = new SeededRng(2);
   for (const size of SIZES) {
-    const keep = shuffled(rng, [...Array(size).keys()]).slice(0, size - Math.ceil(size / 4));
-    const rings = [allocateCassandra, allocateBalanced].map((allocate) => {
-      const full = grown(allocate, { tokensPerWeight, members: dealt(size, 1) }) ?? [];
-      const rest = full.filter((_, index) => keep.includes(index));
-      const added = dealt(size - keep.length, 1);
-      return {
-        rest,
-        again: grown(allocate, { tokensPerWeight, members: added, existing: rest }) ?? [],
-      };
-    });
-    const [theirs, ours] = rings;
-    row("removed", { tokensPerWeight, size: keep.length }, theirs?.rest, ours?.rest ?? []);
-    row("refilled", { tokensPerWeight, size }, theirs?.again, ours?.again ?? []);
+    const runs = SEEDS.map((seed) =>
+      removalRun({ tokensPerWeight, members: dealt(size, 1) }, seed),
+    );
+    const left = size - Math.ceil(size / 4);
+    const rest = runs.map(({ theirs, ours }) => ({ theirs: theirs.rest, ours: ours.rest }));
+    const again = runs.map(({ theirs, ours }) => ({ theirs: theirs.again, ours: ours.again }));
+    row("removed", { tokensPerWeight, size: left }, rest);
+    row("refilled", { tokensPerWeight, size }, again);
   }
+}
+
+/** A quarter of the members of a ring leave it, and as many are added; the same ones for both allocators. */
+function removalRun(ring: Ring, seed: number) {
+  const size = ring.members.length;
+  const numbers = shuffled(new SeededRng(seed + 1), [...ring.members.keys()]);
+  const gone = new Set(numbers.slice(0, Math.ceil(size / 4)));
+  const run = (allocate: Allocate) => {
+    const full = grown(allocate, ring, seed) ?? [];
+    const rest = full.filter((_, index) => !gone.has(index));
+    const added = { ...ring, members: dealt(gone.size, 1), existing: rest };
+    return { rest, again: grown(allocate, added, seed) ?? [] };
+  };
+  return { theirs: run(allocateCassandra), ours: run(allocateBalanced) };
 }
 
 function rebalanceRows(tokensPerWeight: number): void {
   const all: Ring = { tokensPerWeight, members: dealt(Math.max(...SIZES), 1) };
   for (const [name, allocate] of Object.entries({ allocateCassandra, allocateBalanced })) {
-    const ring = grown(allocate, all) ?? [];
+    const ring = grown(allocate, all, 1) ?? [];
     for (const size of SIZES) rebalanceRow(name.slice("allocate".length), ring.slice(0, size));
   }
 }
@@ -133,7 +160,7 @@ function rebalanceRow(name: string, members: readonly RingMember[]): void {
     name.padEnd(9),
     String(members[0]?.tokens.length).padStart(3),
     String(members.length).padStart(4),
-    `before ${extremes(members)} after ${extremes(result.members)} moved ${moved.toFixed(4)}`,
+    `before ${extremes(relativeLoads(members, RF))} after ${extremes(relativeLoads(result.members, RF))} moved ${moved.toFixed(4)}`,
     `least of any plan ${minimum.toFixed(4)} (ratio ${ratio(minimum)})`,
     `in order ${minimumInOrder.toFixed(4)} (ratio ${ratio(minimumInOrder)})`,
   );

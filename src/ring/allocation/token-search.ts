@@ -3,7 +3,7 @@
  *
  * What is minimised:
  *
- *     sum over members of (load / weight - mean)^2  +  LAMBDA * sum over gaps of size^2
+ *     sum over members of (load / weight - mean)^2  +  LAMBDA / mean weight^2 * sum over gaps of size^2
  *
  * The first term is the balance now. The second is the balance later: a ring with one huge gap and many
  * slivers can be balanced today and hopeless for the next member, because a later token takes over whole
@@ -26,14 +26,15 @@ import { RingBalance } from "./ring-balance.ts";
 import type { RingLoads, RingSnapshot } from "./ring-loads.ts";
 
 /**
- * Weight of the gaps in the objective, with one replica per range and with more. A smaller one where an
+ * Weight of the gaps in the objective, with one replica per range and with more. It is for members of
+ * weight 1; with the mean weight, squares of loads per weight shrink like 1 / weight^2. A smaller one where an
  * addition relieves everybody gave closer small rings, but the debt came due: at 32 tokens and 100
  * members, and after removals, the spread was three times as wide.
  */
 const LAMBDA_SINGLE = 0.02;
 const LAMBDA = 0.5;
 /** Gaps weigh less when the results of two kicks are compared. */
-const LAMBDA_COMPARED = 0.5;
+const LAMBDA_COMPARED = 0.3;
 const DESCENT_PASSES_MAX = 4;
 const KICKS_MAX = 200;
 /** Gaps evaluated per allocation, which bounds the time: under a microsecond each. */
@@ -81,7 +82,9 @@ export class TokenSearch {
     this.#rng = rng;
     this.#seat = ring.seats.length - 1;
     this.#keptCount = ring.tokens().filter(({ seat }) => seat === this.#seat).length;
-    this.#lambda = ring.replicas === 1 ? LAMBDA_SINGLE : LAMBDA;
+    const totalWeight = ring.seats.reduce((sum, { weight }) => sum + weight, 0);
+    const lambda = ring.replicas === 1 ? LAMBDA_SINGLE : LAMBDA;
+    this.#lambda = lambda * (ring.seats.length / totalWeight) ** 2;
   }
 
   /** Positions for the tokens of the last seat. */
