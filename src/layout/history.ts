@@ -127,6 +127,16 @@ export function activeMembers({ layouts }: LayoutHistory): readonly LayoutMember
   return [...members.values()];
 }
 
+/** True if one of the layouts has a place for this member, or had one: it is in, leaving or removed. */
+export function isMentioned({ layouts }: LayoutHistory, memberId: string): boolean {
+  return layouts.some(
+    ({ members, leavingIds, removedIds }) =>
+      members.some(({ id }) => id === memberId) ||
+      leavingIds.includes(memberId) ||
+      removedIds.includes(memberId),
+  );
+}
+
 /** Ids of everybody who has to live in the head. */
 export function requiredIds(history: LayoutHistory): ReadonlySet<string> {
   return new Set(membersBut(history, headOf(history).removedIds));

@@ -7,7 +7,7 @@
  * So there are two histories: the one in use, and the one on its way to the disk.
  *
  * Histories only go forward: one that loses against the present one is ignored, from wherever it
- * comes. Each one taken over is looked through for this member's own wishes, and what got lost in a
+ * comes (a newcomer that nobody counts on yet may start anew). Each one taken over is looked through for this member's own wishes, and what got lost in a
  * fork is committed again on top (layout/intents.ts).
  */
 import {
@@ -31,6 +31,7 @@ import {
   append,
   headOf,
   historyOf,
+  isMentioned,
   mayCommit,
   mayTakeOver,
   readLayoutOf,
@@ -124,14 +125,20 @@ export class LayoutKeeper {
   /** Everybody's facts, this member's own included. */
   readonly factsOf: FactsOf = (id) => (id === this.#memberId ? this.facts : this.#deps.factsOf(id));
 
-  /** Takes up the history of the last run, if there is one. Throws DocumentError. */
+  /**
+   * Takes up the history of the last run, if there is one. A newcomer that is in none of its layouts
+   * asks the ring anew: who told it of them may have died with a fork that nobody else has, and
+   * nobody counts on what the newcomer knew. Throws DocumentError.
+   */
   load(memberId: string): void {
     this.#memberId = memberId;
     const document = loadDocument(this.#deps.disk, DOCUMENT);
     if (document === undefined) return;
     const record = asRecord(document, DOCUMENT);
     const synced = asOptional(record["synced"], `${DOCUMENT}.synced`, parseMark);
-    this.#kept = { history: decodeHistory(record["history"]), synced };
+    const history = decodeHistory(record["history"]);
+    if (!isMentioned(history, memberId)) return;
+    this.#kept = { history, synced };
     this.#next = this.#kept;
   }
 

@@ -44,6 +44,7 @@ export class Finisher {
     const { time } = this.#deps;
     const deadlineMs = time.nowMs + SETTLED_WITHIN_MS;
     const unawareMs = time.nowMs + UNAWARE_AFTER_MS;
+    let hasRestarted = false;
     let nextChangeMs = time.nowMs;
     for (;;) {
       const unrest = this.#unrest();
@@ -51,7 +52,11 @@ export class Finisher {
       if (time.nowMs >= deadlineMs) {
         return `${unrest ?? "a commit is not answered"} [${this.#heads().join("; ")}]`;
       }
-      if (time.nowMs >= unawareMs) this.#deps.fleet.endUnaware();
+      if (time.nowMs >= unawareMs) {
+        if (!hasRestarted) this.#deps.fleet.restartNewcomers();
+        hasRestarted = true;
+        this.#deps.fleet.endUnaware();
+      }
       this.#resumeTasks();
       for (const machine of this.members()) this.#deps.fleet.reseed(machine);
       if (time.nowMs >= nextChangeMs && !this.#isChanging) {

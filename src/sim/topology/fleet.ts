@@ -6,7 +6,13 @@
  * range, in every layout that anybody still lives in, so many replicas are left that one of them has
  * whatever was acknowledged.
  */
-import { type LayoutHistory, activeMembers, headOf, mayCommit } from "../../layout/history.ts";
+import {
+  type LayoutHistory,
+  activeMembers,
+  headOf,
+  isMentioned,
+  mayCommit,
+} from "../../layout/history.ts";
 import type { Layout } from "../../layout/layout.ts";
 import { compareLayoutVersions, continues } from "../../model/layout-version.ts";
 import { type Uint32Source, randomBelow, randomChoice, shuffled } from "../../util/random.ts";
@@ -79,7 +85,7 @@ export class Fleet {
     return this.machines.find((machine) => this.idOf(machine) === id);
   }
 
-  /** The newest layout that anybody lives in who is still there. */
+  /** The newest layout that anybody lives in who is still there, and not a newcomer yet. */
   newestHead(): Layout | undefined {
     const history = this.#newestHistory();
     return history === undefined ? undefined : headOf(history);
@@ -89,7 +95,7 @@ export class Fleet {
     let newest: LayoutHistory | undefined;
     for (const machine of this.machines) {
       const history = this.historyOf(machine);
-      if (history === undefined) continue;
+      if (history === undefined || !isMentioned(history, this.idOf(machine))) continue;
       const isNewer =
         newest === undefined ||
         compareLayoutVersions(headOf(history).version, headOf(newest).version) > 0;
@@ -167,6 +173,17 @@ export class Fleet {
    */
   endUnaware(): void {
     for (const machine of this.machines.filter((one) => this.#isUnaware(one))) this.lose(machine);
+  }
+
+  /** Starts newcomers again that have waited long: they may know a fork that nobody else has. */
+  restartNewcomers(): void {
+    for (const machine of this.machines) {
+      const history = this.historyOf(machine);
+      if (machine.isReady || machine.process === undefined || history === undefined) continue;
+      if (isMentioned(history, this.idOf(machine))) continue;
+      this.#deps.cluster().crash(machine, "kill");
+      machine.start();
+    }
   }
 
   #isUnaware(machine: SimulatedMachine): boolean {

@@ -1,13 +1,14 @@
 /**
  * Looks at every state of every member's layouts, at the moment at which it comes into use.
  *
- *   I15  the newest layout and the one that is read from never go back, restarts included
+ *   I15  the newest layout and the one that is read from never go back, restarts included, once a
+ *        layout has, or had, a place for the member
  *   I16  no token has two owners, and the ranges cover the whole ring
  *   I17  as many distinct replicas as the replication asks for, or as there are members
  *   I18  one version, one layout: equal in every byte
  *   I21  who was removed is in no later layout
  */
-import { type LayoutHistory, headOf } from "../../layout/history.ts";
+import { type LayoutHistory, headOf, isMentioned } from "../../layout/history.ts";
 import { replicationFactors } from "../../layout/keyspace-table.ts";
 import type { Layout, LayoutKeyspace } from "../../layout/layout.ts";
 import { type LayoutVersion, compareLayoutVersions } from "../../model/layout-version.ts";
@@ -93,7 +94,9 @@ export class LayoutWatch {
   used(machine: number, memberId: string, history: LayoutHistory): void {
     const states = this.#states.get(machine) ?? [];
     const before = states.at(-1);
-    if (before !== undefined) this.#compare(machine, before.history, history);
+    if (before !== undefined && isMentioned(before.history, memberId)) {
+      this.#compare(machine, before.history, history);
+    }
     for (const layout of history.layouts) this.#look(layout, machine);
     states.push({ at: this.#deps.instant(), memberId, history });
     this.#states.set(machine, states);
