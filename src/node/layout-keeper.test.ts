@@ -72,6 +72,25 @@ describe("a layout keeper", () => {
     expect(again.keeper.facts.synced?.counter).toBe(2);
   });
 
+  test("forgets histories that have no place for it when it starts again", async () => {
+    const one = new Keeper();
+    await one.found(2, 3);
+    expect(one.keeper.history).toBeDefined();
+    expect(new Keeper(one.disk).keeper.history).toBeUndefined();
+  });
+
+  test("keeps a history that has removed it", async () => {
+    const one = new Keeper();
+    await one.found(1, 2);
+    const { members, keyspaces, leavingIds } = one.keeper.head!;
+    const rest = members.filter(({ id }) => id !== SELF);
+    one.keeper.commit(
+      one.keeper.preview({ members: rest, keyspaces, leavingIds, removedIds: [SELF] }),
+    );
+    await one.keeper.saved();
+    expect(new Keeper(one.disk).keeper.head?.removedIds).toEqual([SELF]);
+  });
+
   test("keeps the old layouts until the others have confirmed, and then only the newest", async () => {
     const one = new Keeper();
     await one.found(1, 2);
