@@ -12,10 +12,11 @@
  *   - the newcomer must get into it as well.
  *
  * A search over all sets of tokens decides whether that is possible: it takes the member above the window
- * that the fewest tokens can relieve, tries each of them, and goes on with the next. Whatever depends on
- * where exactly in its range a token lies is assumed to be as it suits best, so what the search rules out is
- * ruled out; what it finds need not quite exist. Windows are tried on a grid, each with the width of
- * a grid step to spare, and the width by bisection.
+ * that the fewest tokens can relieve, tries each of them, and goes on with the next. Where exactly in its
+ * range a token lies is open until all tokens have theirs; then each must take enough from its loser, not
+ * too much, and all together what the newcomer needs. Whatever else depends on it is assumed to be
+ * as it suits best, so what the search rules out is ruled out; what it finds need not quite exist. Windows
+ * are tried on a grid, each with the width of a grid step to spare, and the width by bisection.
  */
 import { must } from "../../util/assert.ts";
 import type { RingMember } from "./allocation.ts";
@@ -136,6 +137,10 @@ class WindowSearch {
   /** The gaps that may be chosen in the present window, by the seat that they relieve. */
   #gapsOf: readonly (readonly number[])[] = [];
   readonly #counts: Int32Array;
+  /** The gaps of the tokens so far. */
+  readonly #chosen: number[] = [];
+  /** How many ranges they take of which it is open who loses them. */
+  #unclear = 0;
   #steps = 0;
 
   constructor(reliefs: Reliefs, tokenCount: number) {
@@ -183,6 +188,7 @@ class WindowSearch {
   #canSettle(tokensLeft: number): boolean {
     const above = this.#seatsAbove();
     if (above.length === 0) {
+      if (tokensLeft === 0 && this.#unclear === 0) return this.#canFit();
       return this.#gainHigh + tokensLeft * this.#largestGain >= this.#lowest;
     }
     if (tokensLeft === 0 || above.length > tokensLeft * this.#mostRelieved(above)) return false;
@@ -199,6 +205,37 @@ class WindowSearch {
       if (canSettle) return true;
     }
     return false;
+  }
+
+  /** Whether there are places in the chosen gaps that suit their losers and the newcomer. */
+  #canFit(): boolean {
+    const { units, seatCount } = this.#reliefs;
+    const unit = units[seatCount] ?? 0;
+    let [least, most] = [this.#gainLow, this.#gainLow];
+    for (const [loser, share] of this.#sharesInPart()) {
+      if (loser === NOBODY) {
+        most += share * unit;
+        continue;
+      }
+      const load = this.#high[loser] ?? 0;
+      const own = units[loser] ?? 0;
+      least += Math.max(0, (load - this.#highest) / own) * unit;
+      most += Math.min(share, (load - this.#lowest) / own) * unit;
+    }
+    return least <= this.#highest && most >= this.#lowest;
+  }
+
+  /** By seat, how much of the ring it loses at most to tokens within ranges of its own. */
+  #sharesInPart(): ReadonlyMap<number, number> {
+    const { sizes, partLosers } = this.#reliefs;
+    const shares = new Map<number, number>();
+    for (const gap of this.#chosen) {
+      const loser = partLosers[gap] ?? NOBODY;
+      // What another token takes as a whole is not taken in part.
+      if (loser < NOBODY || (this.#wholes[gap] ?? 0) > 0) continue;
+      shares.set(loser, (shares.get(loser) ?? 0) + (sizes[gap] ?? 0));
+    }
+    return shares;
   }
 
   #seatsAbove(): number[] {
@@ -241,6 +278,7 @@ class WindowSearch {
   }
 
   #choose(gap: number): void {
+    this.#chosen.push(gap);
     const losers = must(this.#reliefs.losers[gap], "a gap");
     for (const [at, range] of must(this.#reliefs.ranges[gap], "a gap").entries()) {
       this.#book(range, losers[at] ?? NOBODY, "whole", 1);
@@ -251,6 +289,7 @@ class WindowSearch {
 
   /** The reverse of `choose`, in reverse order. */
   #takeBack(gap: number): void {
+    this.#chosen.pop();
     const loser = this.#reliefs.partLosers[gap] ?? NOBODY;
     if (loser >= NOBODY) this.#book(gap, loser, "part", -1);
     const losers = must(this.#reliefs.losers[gap], "a gap");
@@ -275,6 +314,7 @@ class WindowSearch {
     if (loser < 0) return;
     const loss = share * (units[loser] ?? 0);
     const isClear = isAmbiguous[range] === 0;
+    if (!isClear) this.#unclear += sign;
     if (isFirst || !isClear) this.#low[loser] = (this.#low[loser] ?? 0) - loss;
     if (isFirstWhole && isClear) this.#high[loser] = (this.#high[loser] ?? 0) - loss;
   }

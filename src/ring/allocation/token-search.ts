@@ -34,7 +34,7 @@ import type { RingLoads, RingSnapshot } from "./ring-loads.ts";
 const LAMBDA_SINGLE = 0.02;
 const LAMBDA = 0.5;
 /** Gaps weigh less when the results of two kicks are compared. */
-const LAMBDA_COMPARED = 0.3;
+const LAMBDA_COMPARED = 0.5;
 const DESCENT_PASSES_MAX = 4;
 const KICKS_MAX = 200;
 /** Gaps evaluated per allocation, which bounds the time: under a microsecond each. */
