@@ -30,7 +30,7 @@ const BISECTIONS = 10;
 /** Positions of the window per width. */
 const GRID = 48;
 /** The search for a width gives up after so many steps, and takes it as possible. */
-const STEPS_MAX = 100_000;
+const STEPS_MAX = 1_000_000;
 /** Loads are compared with so much tolerance. */
 const ROUNDING = 1e-9;
 
