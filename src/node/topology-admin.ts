@@ -47,10 +47,13 @@ const AGREEMENT_TIMEOUT_MS = 10_000;
 /** Shorter beginnings of a plan's hash are not taken. */
 const HASH_DIGITS_MIN = 6;
 
+/** Whether another layout may still win against one, has won, or cannot any more. */
+type Fate = "open" | "lost" | "held";
+
 /** A commit that somebody waits for. */
 interface AwaitedCommit {
   readonly version: LayoutVersion;
-  isLost: boolean;
+  fate: Fate;
 }
 
 export interface TopologyAdminDeps {
@@ -177,7 +180,8 @@ export class TopologyAdmin {
     const { commits } = this.#document;
     const fates = commits.map((plan) => ({ plan, fate: this.#fateOf(plan.version, history) }));
     for (const awaited of this.#awaited) {
-      awaited.isLost ||= this.#fateOf(awaited.version, history) === "lost";
+      // What holds does so for ever, also where it is too long ago to tell.
+      if (awaited.fate === "open") awaited.fate = this.#fateOf(awaited.version, history);
     }
     this.#lastHead = headOf(history).version;
     const lost = fates.filter(({ fate }) => fate === "lost").map(({ plan }) => plan);
@@ -190,7 +194,7 @@ export class TopologyAdmin {
     if (held.length > 0) this.#save(this.#document.forget(held));
   }
 
-  #fateOf(version: LayoutVersion, history: LayoutHistory): "open" | "lost" | "held" {
+  #fateOf(version: LayoutVersion, history: LayoutHistory): Fate {
     const head = headOf(history).version;
     const last = this.#lastHead ?? head;
     const goesOn = isSameVersion(head, last) || continues(head, last);
@@ -222,7 +226,7 @@ export class TopologyAdmin {
 
   /** Resolves when all live members live in a layout that was committed. */
   async #agreed(layout: Layout): Promise<CommitView> {
-    const awaited = { version: layout.version, isLost: false };
+    const awaited: AwaitedCommit = { version: layout.version, fate: "open" };
     this.#awaited.add(awaited);
     try {
       return await this.#agreement(layout, awaited);
@@ -237,7 +241,7 @@ export class TopologyAdmin {
     const deadlineMs = clock.monotonicMs() + AGREEMENT_TIMEOUT_MS;
     for (;;) {
       this.review();
-      if (awaited.isLost) throw this.#lost(layout.version);
+      if (awaited.fate === "lost") throw this.#lost(layout.version);
       const history = this.#history();
       const missing = unconfirmed(history, layout.version, this.#deps.members());
       const isOver = clock.monotonicMs() >= deadlineMs;
