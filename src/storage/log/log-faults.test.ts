@@ -1,8 +1,10 @@
 /** What the log engine does when the disk lies, fills up or fails. */
 import { describe, expect, it } from "vitest";
+import { SimulatedDisk } from "../../sim/simulated-disk.ts";
+import { SeededRng } from "../../util/random.ts";
 import { WHOLE_RING, bytesOf, put, write } from "../engine-harness.suite.ts";
 import { CorruptRecordError } from "../engine.ts";
-import { SMALL, opened, positionOf } from "./log-setting.suite.ts";
+import { SMALL, Setting, opened, positionOf } from "./log-setting.suite.ts";
 import { segmentName } from "./segment.ts";
 import { SNAPSHOT_NAME } from "./snapshot-format.ts";
 
@@ -228,4 +230,20 @@ describe("a failed sync", () => {
     expect(setting.value("d")).toBe("works again");
     expect(setting.value("b")).toBe("value");
   });
+
+  it.each([1, 2, 3, 4, 5, 6, 7, 8])(
+    "while the store is opened is not forgotten by the next process (chance %i)",
+    async (chance) => {
+      const setting = new Setting();
+      setting.disk = new SimulatedDisk({ clock: setting.clock, rng: new SeededRng(chance) });
+      setting.disk.failSyncs(1);
+      await expect(setting.open()).rejects.toThrow(/sync failed/);
+      setting.killProcess();
+      await setting.open();
+      await setting.put("a", "kept");
+      setting.disk = setting.disk.crash();
+      await setting.open();
+      expect(setting.value("a")).toBe("kept");
+    },
+  );
 });

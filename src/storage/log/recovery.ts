@@ -23,7 +23,7 @@ import { assert } from "../../util/assert.ts";
 import type { LogState } from "./log-state.ts";
 import { promised } from "../promised.ts";
 import { readDrops } from "./drop-format.ts";
-import { rewriteIfMarked } from "./failed-sync.ts";
+import { leaveMark, rewriteIfMarked } from "./failed-sync.ts";
 import { SNAPSHOT_NAME, SNAPSHOT_TEMPORARY_NAME, SnapshotDecoder } from "./snapshot-format.ts";
 import { type Place, comparePlaces } from "./place.ts";
 import { Entry, readEntry } from "./record.ts";
@@ -246,12 +246,18 @@ class Recovery {
   }
 
   async #syncAll(): Promise<void> {
-    for (const segment of this.#state.segments.all()) {
-      await promised((done) => segment.file.sync(done));
-      segment.isDirty = false;
+    const { segments, deps } = this.#state;
+    try {
+      for (const segment of segments.all()) {
+        await promised((done) => segment.file.sync(done));
+        segment.isDirty = false;
+      }
+      await promised((done) => deps.disk.syncDirectory(done));
+      segments.isDirectoryDirty = false;
+    } catch (error) {
+      leaveMark(deps.disk);
+      throw error;
     }
-    await promised((done) => this.#state.deps.disk.syncDirectory(done));
-    this.#state.segments.isDirectoryDirty = false;
   }
 
   async #turn(): Promise<void> {
