@@ -3,15 +3,21 @@
  *
  * It is a commit like any other, on top of what is to be undone. As every write has reached its level in
  * the layout that is read from, nothing has to be fetched for it. Who was to come in leaves again, for
- * good: that member holds an incomplete copy, and may be the reason why somebody reverts. Who was to leave stays. A removal cannot be undone:
- * nobody has waited for the removed one since.
+ * good: that member holds an incomplete copy. One that is dead may be the reason why somebody reverts,
+ * so it is removed; one that is alive may have changed the ring at the same time, and is waited for,
+ * as any member that leaves. Who was to leave stays. A removal cannot be undone: nobody has waited for
+ * the removed one since.
  */
 import type { PlannedContent } from "./commit.ts";
 import { type Layout, LayoutError } from "./layout.ts";
 import { compareText } from "./rules.ts";
 
 /** Throws LayoutError (CHANGE_REFUSED). */
-export function revertedContent(head: Layout, read: Layout): PlannedContent {
+export function revertedContent(
+  head: Layout,
+  read: Layout,
+  isAlive: (id: string) => boolean,
+): PlannedContent {
   if (head.version.hash === read.version.hash) {
     throw refused("no change is under way: every member reads from the newest layout");
   }
@@ -22,11 +28,16 @@ export function revertedContent(head: Layout, read: Layout): PlannedContent {
   }
   const staying = new Set(read.members.map(({ id }) => id));
   const outsiders = head.members.map(({ id }) => id).filter((id) => !staying.has(id));
+  const leaving = [
+    ...head.leavingIds.filter((id) => !staying.has(id)),
+    ...outsiders.filter(isAlive),
+  ];
+  const dead = outsiders.filter((id) => !isAlive(id));
   return {
     members: read.members,
     keyspaces: withNewKeyspaces(head, read),
-    leavingIds: head.leavingIds.filter((id) => !staying.has(id)),
-    removedIds: [...new Set([...head.removedIds, ...outsiders])].toSorted(compareText),
+    leavingIds: leaving.toSorted(compareText),
+    removedIds: [...head.removedIds, ...dead].toSorted(compareText),
   };
 }
 

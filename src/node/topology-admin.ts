@@ -166,8 +166,11 @@ export class TopologyAdmin {
 
   async revert(): Promise<CommitView> {
     const history = this.#newest();
+    const alive = this.#aliveIds();
     const layout = this.#orKvError("revert", () =>
-      this.#deps.keeper.preview(revertedContent(headOf(history), readLayoutOf(history))),
+      this.#deps.keeper.preview(
+        revertedContent(headOf(history), readLayoutOf(history), (id) => alive.has(id)),
+      ),
     );
     if (!this.#deps.keeper.commit(layout)) throw this.#lost(layout.version);
     return this.#agreed(layout);
