@@ -70,6 +70,7 @@ export class TopologyRing {
   /** Waits until the ring has heard of a member outside. */
   async waitsOutside(index: number): Promise<void> {
     await until(`member ${index} waits outside`, async () => {
+      this.processes.requireRunning(index);
       const { waiting } = await this.get<TopologyJson>(0, "/v1/topology");
       return waiting.some(({ address }) => address === this.address(index));
     });

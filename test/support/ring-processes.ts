@@ -138,9 +138,7 @@ export class RingProcesses {
   async ready(index: number): Promise<void> {
     const member = this.member(index);
     await until(`member ${index} is ready`, async () => {
-      if (member.child?.exitCode !== null) {
-        throw new Error(`member ${index} ended:\n${member.log.join("\n")}`);
-      }
+      this.requireRunning(index);
       const answer = await fetch(`${member.httpUrl}/readyz`).catch(() => undefined);
       return answer?.ok === true;
     });
@@ -157,6 +155,12 @@ export class RingProcesses {
     const exited = once(child, "exit");
     child.kill(signal);
     await exited;
+  }
+
+  /** Throws with its log if its process has ended. */
+  requireRunning(index: number): void {
+    if (this.isRunning(index)) return;
+    throw new Error(`member ${index} ended:\n${this.member(index).log.join("\n")}`);
   }
 
   /** True while its process runs. */
