@@ -2,9 +2,13 @@
  * Small documents that a member keeps beside its data: who it is, and the layout it lives in.
  *
  * A document is replaced as a whole: written beside the old one, synced, renamed over it, and the
- * directory synced. Whatever moment the power fails at, one of the two is there.
+ * directory synced. Whatever moment the power fails at, one of the two is there. The store keeps its
+ * files in the same directory, so a failed sync of it concerns both.
  */
+import { syncNames } from "../storage/directory-sync.ts";
 import type { Disk } from "../storage/disk.ts";
+import { leaveMark } from "../storage/log/failed-sync.ts";
+import { promised } from "../storage/promised.ts";
 
 export class DocumentError extends Error {
   constructor(name: string, problem: string, options?: ErrorOptions) {
@@ -37,16 +41,17 @@ export async function saveDocument(disk: Disk, name: string, content: unknown): 
   const file = disk.open(temporary);
   try {
     file.write(new TextEncoder().encode(`${JSON.stringify(content, null, 2)}\n`), 0);
-    await settled((done) => file.sync(done));
+    await promised((done) => file.sync(done));
   } finally {
     file.close();
   }
+  const failuresBefore = disk.failedDirectorySyncs;
   disk.rename(temporary, name);
-  await settled((done) => disk.syncDirectory(done));
-}
-
-function settled(start: (done: (error: Error | undefined) => void) => void): Promise<void> {
-  return new Promise((resolve, reject) => {
-    start((error) => (error === undefined ? resolve() : reject(error)));
-  });
+  try {
+    await promised((done) => syncNames(disk, failuresBefore, done));
+  } catch (error) {
+    // The store beside it may have lost names of its own, and this process may end before it hears.
+    leaveMark(disk);
+    throw error;
+  }
 }

@@ -73,12 +73,17 @@ export class SimulatedDisk implements Disk {
   #pending: DirectoryChange[] = [];
   #capacityBytes: number;
   #syncFailures = 0;
+  #failedDirectorySyncs = 0;
   #isAlive = true;
 
   constructor(deps: SimulatedDiskDeps, options: SimulatedDiskOptions = {}) {
     this.#deps = deps;
     this.#options = options;
     this.#capacityBytes = options.capacityBytes ?? Number.POSITIVE_INFINITY;
+  }
+
+  get failedDirectorySyncs(): number {
+    return this.#failedDirectorySyncs;
   }
 
   open(name: string): DiskFile {
@@ -114,7 +119,11 @@ export class SimulatedDisk implements Disk {
   syncDirectory(done: (error: Error | undefined) => void): void {
     this.#checkAlive();
     const changes = new Set(this.#pending);
-    this.#completeSync(done, (isSaved) => {
+    const end = (error: Error | undefined): void => {
+      if (error !== undefined) this.#failedDirectorySyncs++;
+      done(error);
+    };
+    this.#completeSync(end, (isSaved) => {
       for (const change of this.#pending) {
         if (changes.has(change) && isSaved) applyToDirectory(this.#durable, change);
       }

@@ -28,6 +28,8 @@ export interface Disk {
   rename(from: string, to: string): void;
   /** Calls `done` when creations, removals and renames are on stable storage. */
   syncDirectory(done: (error: Error | undefined) => void): void;
+  /** How many syncs of the directory have failed; each may have lost names that others made. */
+  readonly failedDirectorySyncs: number;
 }
 
 export class DiskError extends Error {

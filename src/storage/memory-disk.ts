@@ -15,6 +15,7 @@ export interface MemoryDiskDeps {
 export class MemoryDisk implements Disk {
   readonly #deps: MemoryDiskDeps;
   readonly #files = new Map<string, ChunkedBytes>();
+  readonly failedDirectorySyncs = 0;
 
   constructor(deps: MemoryDiskDeps) {
     this.#deps = deps;

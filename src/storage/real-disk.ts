@@ -10,11 +10,16 @@ import { type Disk, DiskError, type DiskFile } from "./disk.ts";
 
 export class RealDisk implements Disk {
   readonly #directory: string;
+  #failedDirectorySyncs = 0;
 
   /** Creates the directory, and those above it, if it is not there. */
   constructor(directory: string) {
     guarded(`create directory ${directory}`, () => createDirectories(directory));
     this.#directory = directory;
+  }
+
+  get failedDirectorySyncs(): number {
+    return this.#failedDirectorySyncs;
   }
 
   open(name: string): DiskFile {
@@ -42,15 +47,17 @@ export class RealDisk implements Disk {
   }
 
   syncDirectory(done: (error: Error | undefined) => void): void {
+    const end = (action: string, error: Error | null): void => {
+      if (error !== null) this.#failedDirectorySyncs++;
+      done(error === null ? undefined : diskErrorOf(`${action} ${this.#directory}`, error));
+    };
     fs.open(this.#directory, "r", (openError, descriptor) => {
       if (openError !== null) {
-        done(diskErrorOf(`open ${this.#directory}`, openError));
+        end("open", openError);
         return;
       }
       fs.fsync(descriptor, (syncError) => {
-        fs.close(descriptor, () => {
-          done(syncError === null ? undefined : diskErrorOf("sync directory", syncError));
-        });
+        fs.close(descriptor, () => end("sync", syncError));
       });
     });
   }

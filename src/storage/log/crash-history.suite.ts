@@ -162,9 +162,16 @@ class CrashHistory {
     else if (chance < 88) this.#checkMeasure();
     else if (chance < 92) this.#openScan();
     else if (chance < 96) this.#continueScan();
-    else if (chance < 97) this.#disk.failSyncs(this.#below(4) === 0 ? 1 : 0);
+    else if (chance < 97) this.#failSync();
     else if (chance < 98) this.#disk.setCapacity(this.#disk.usedBytes() + this.#below(1000));
     else this.#disk.setCapacity(Number.POSITIVE_INFINITY);
+  }
+
+  /** The next sync of the engine, or one that somebody else makes of the same directory. */
+  #failSync(): void {
+    const isForeign = this.#below(4) === 0;
+    this.#disk.failSyncs(isForeign || this.#below(4) === 0 ? 1 : 0);
+    if (isForeign) this.#disk.syncDirectory(() => {});
   }
 
   #put(): void {

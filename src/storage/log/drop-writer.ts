@@ -81,7 +81,7 @@ export class DropWriter {
     }
     this.#guarded(() => {
       this.#state.deps.disk.rename(DROPS_TEMPORARY_NAME, DROPS_NAME);
-      this.#state.segments.isDirectoryDirty = true;
+      this.#state.segments.noteNames();
       this.#commit.acknowledge("fsync", {
         stored: () => this.#end(undefined),
         putFailed: (failure) => this.#end(failure),

@@ -310,7 +310,7 @@ export class GroupCommit {
   }
 
   #isDirty(): boolean {
-    if (this.#segments.isDirectoryDirty) return true;
+    if (this.#segments.hasUnsyncedNames) return true;
     for (const segment of this.#segments.all()) if (segment.isDirty) return true;
     return false;
   }
@@ -333,9 +333,8 @@ export class GroupCommit {
     if (segment !== undefined) {
       this.#syncs++;
       segment.file.sync(goOn);
-    } else if (this.#segments.isDirectoryDirty) {
-      this.#segments.isDirectoryDirty = false;
-      this.#deps.disk.syncDirectory(goOn);
+    } else if (this.#segments.hasUnsyncedNames) {
+      this.#segments.syncNames(goOn);
     } else {
       this.#endSync(undefined);
     }

@@ -246,4 +246,30 @@ describe("a failed sync", () => {
       expect(setting.value("a")).toBe("kept");
     },
   );
+
+  it.each([1, 2, 3, 4, 5, 6, 7, 8])(
+    "of the directory for somebody else is heard by the store (chance %i)",
+    async (chance) => {
+      const setting = new Setting();
+      setting.disk = new SimulatedDisk({ clock: setting.clock, rng: new SeededRng(chance) });
+      await setting.open();
+      const acknowledged: string[] = [];
+      for (let number = 0; number < 8; number++) {
+        const write = setting.put(`k${number}`, "x".repeat(1500));
+        if (number === 4) {
+          // The write that begins a new segment, whose name this sync leaves behind.
+          setting.disk.failSyncs(1);
+          setting.disk.syncDirectory(() => {});
+        }
+        await write.then(
+          () => acknowledged.push(`k${number}`),
+          (error: unknown) => expect(error).toMatchObject({ code: "READ_ONLY" }),
+        );
+      }
+      expect(acknowledged.length).toBeLessThan(8);
+      setting.disk = setting.disk.crash();
+      await setting.open();
+      for (const key of acknowledged) expect(setting.value(key)).toBe("x".repeat(1500));
+    },
+  );
 });

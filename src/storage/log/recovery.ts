@@ -174,7 +174,7 @@ class Recovery {
       disk.rename(name, `${name}.damaged`);
       this.#state.corruptRecords++;
     }
-    this.#state.segments.isDirectoryDirty = true;
+    this.#state.segments.noteNames();
   }
 
   async #replayFrom(start: Place): Promise<void> {
@@ -252,8 +252,7 @@ class Recovery {
         await promised((done) => segment.file.sync(done));
         segment.isDirty = false;
       }
-      await promised((done) => deps.disk.syncDirectory(done));
-      segments.isDirectoryDirty = false;
+      await promised((done) => segments.syncNames(done));
     } catch (error) {
       leaveMark(deps.disk);
       throw error;

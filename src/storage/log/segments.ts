@@ -6,6 +6,7 @@
  */
 import { mixWord } from "../content-hash.ts";
 import type { Clock } from "../../model/deps.ts";
+import { syncNames } from "../directory-sync.ts";
 import type { Disk } from "../disk.ts";
 import { must } from "../../util/assert.ts";
 import { Segment, encodeSegmentHeader, segmentName } from "./segment.ts";
@@ -21,8 +22,8 @@ export class Segments {
   readonly #byId = new Map<number, Segment>();
   #nextId = 1;
   #active: Segment | undefined;
-  /** Whether files were created or removed since the last directory sync began. */
-  isDirectoryDirty = false;
+  /** Failed syncs of the directory when its names began to wait for one; undefined if none waits. */
+  #failuresBefore: number | undefined;
 
   constructor(deps: SegmentsDeps) {
     this.#deps = deps;
@@ -39,6 +40,23 @@ export class Segments {
 
   get count(): number {
     return this.#byId.size;
+  }
+
+  /** Whether files were created, renamed or removed since the last sync of names began. */
+  get hasUnsyncedNames(): boolean {
+    return this.#failuresBefore !== undefined;
+  }
+
+  noteNames(): void {
+    this.#failuresBefore ??= this.#deps.disk.failedDirectorySyncs;
+  }
+
+  /** Puts the names made so far on stable storage. One at a time. */
+  syncNames(done: (error: Error | undefined) => void): void {
+    const { disk } = this.#deps;
+    const failuresBefore = this.#failuresBefore ?? disk.failedDirectorySyncs;
+    this.#failuresBefore = undefined;
+    syncNames(disk, failuresBefore, done);
   }
 
   all(): IterableIterator<Segment> {
@@ -84,7 +102,7 @@ export class Segments {
     }
     const segment = new Segment(id, nonce, file);
     segment.isDirty = true;
-    this.isDirectoryDirty = true;
+    this.noteNames();
     this.adopt(segment);
     this.#active = segment;
     return segment;
@@ -94,7 +112,7 @@ export class Segments {
     this.#byId.delete(segment.id);
     segment.file.close();
     this.#deps.disk.remove(segment.name);
-    this.isDirectoryDirty = true;
+    this.noteNames();
   }
 
   diskBytes(): number {
