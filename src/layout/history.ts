@@ -114,6 +114,21 @@ export function readLayoutOf({ layouts, reads }: LayoutHistory): Layout {
   return must(layout, "the layout that is read from is active");
 }
 
+/**
+ * The newest layout that somebody is known to read from. Changes are made from it, because it is what
+ * others fetch from next: were it not for its members, a plan could take away too many of its replicas.
+ * This member may read from an older one for long, if those died whose facts it has not heard. Nobody
+ * forgets the layout before this member tells that it reads from a newer one.
+ */
+export function newestReadOf(history: LayoutHistory, facts: FactsOf): Layout {
+  const marks = activeMembers(history).map(({ id }) => facts(id)?.reads);
+  const isRead = (layout: Layout): boolean =>
+    marks.some((mark) => mark !== undefined && isMark(mark, layout));
+  const own = readLayoutOf(history);
+  const newest = history.layouts.findLast(isRead) ?? own;
+  return newest.version.counter > own.version.counter ? newest : own;
+}
+
 /** The layout that data for `layout` are fetched relative to. */
 export function baseOf({ layouts }: LayoutHistory, layout: Layout): Layout {
   const older = layouts.filter(({ version }) => version.counter <= layout.base);

@@ -12,7 +12,7 @@ import type { PlannedContent } from "./commit.ts";
 import { type Layout, LayoutError } from "./layout.ts";
 import { compareText } from "./rules.ts";
 
-/** Throws LayoutError (CHANGE_REFUSED). */
+/** `read` is the newest layout that anybody reads from. Throws LayoutError (CHANGE_REFUSED). */
 export function revertedContent(
   head: Layout,
   read: Layout,

@@ -33,7 +33,7 @@ export interface StagingFacts {
    * it is looked at.
    */
   readonly rng: Rng;
-  /** The layout that is read from, which holds the data; by default the present one. */
+  /** The layout that changes are made from, which holds the data; by default the present one. */
   readonly base?: Layout | undefined;
 }
 

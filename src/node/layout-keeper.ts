@@ -34,6 +34,7 @@ import {
   isMentioned,
   mayCommit,
   mayTakeOver,
+  newestReadOf,
   readLayoutOf,
   rootOf,
 } from "../layout/history.ts";
@@ -212,13 +213,14 @@ export class LayoutKeeper {
   }
 
   /**
-   * Commits a layout made by `preview`, if it could be made now as well. Its base has to be what this
-   * member still reads from: once it tells that it reads from a newer one, others forget the base.
+   * Commits a layout made by `preview`, if it could be made now as well. Its base has to be the present
+   * one: once this member tells that it reads from a newer layout, others forget the base.
    */
   commit(layout: Layout): boolean {
     const present = must(this.#next, "a member that commits has layouts");
     const { history } = present;
-    const isOfNow = headOf(history).version.hash === layout.parent && history.reads === layout.base;
+    const isOfNow =
+      headOf(history).version.hash === layout.parent && this.#ground(history).base === layout.base;
     if (!isOfNow || !this.#mayCommit(history, this.#deps.isAlive)) return false;
     this.#become({ ...present, history: append(history, layout) });
     return true;
@@ -281,7 +283,8 @@ export class LayoutKeeper {
   }
 
   #ground(history: LayoutHistory): CommitGround {
-    return { base: history.reads, root: rootOf(history, this.factsOf) };
+    const base = newestReadOf(history, this.factsOf).version.counter;
+    return { base, root: rootOf(history, this.factsOf) };
   }
 
   #save(): void {

@@ -14,7 +14,7 @@ import {
   isSealed,
   missingAcks,
   missingSyncs,
-  readLayoutOf,
+  newestReadOf,
 } from "../layout/history.ts";
 import { type Layout, LayoutError } from "../layout/layout.ts";
 import { type PlanFacts, planOf } from "../layout/plan.ts";
@@ -169,7 +169,7 @@ export class TopologyAdmin {
     const alive = this.#aliveIds();
     const layout = this.#orKvError("revert", () =>
       this.#deps.keeper.preview(
-        revertedContent(headOf(history), readLayoutOf(history), (id) => alive.has(id)),
+        revertedContent(headOf(history), this.#baseOf(history), (id) => alive.has(id)),
       ),
     );
     if (!this.#deps.keeper.commit(layout)) throw this.#lost(layout.version);
@@ -294,9 +294,14 @@ export class TopologyAdmin {
     return {
       waiting: strangersOf(head, this.#deps.members()),
       aliveIds: this.#aliveIds(),
-      base: readLayoutOf(history),
+      base: this.#baseOf(history),
       rng: new SeededRng(Number.parseInt(head.version.hash.slice(0, 8), 16)),
     };
+  }
+
+  /** The layout that changes are made from. */
+  #baseOf(history: LayoutHistory): Layout {
+    return newestReadOf(history, this.#deps.keeper.factsOf);
   }
 
   #aliveIds(): ReadonlySet<string> {
@@ -312,7 +317,7 @@ export class TopologyAdmin {
     const history = this.#newest();
     return planOf({
       head: headOf(history),
-      base: readLayoutOf(history),
+      base: this.#baseOf(history),
       target,
       changes,
       facts: {
