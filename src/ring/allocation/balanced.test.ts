@@ -50,6 +50,12 @@ describe("the balanced allocator", () => {
     }
   });
 
+  it("prepares for the sixth member in four racks", () => {
+    for (const tokensPerWeight of [8, 16, 32]) {
+      expect(spreadOf(grow({ members: dealt(6, 4), tokensPerWeight }), 3)).toBeLessThan(0.2);
+    }
+  });
+
   it.each([2, 3, 4, 5])("is far closer than chance for %d racks", (racks) => {
     const ring = { members: dealt(2 * racks, racks), tokensPerWeight: 4 };
     const chance = spreadOf(grow({ ...ring, allocate: byChance }), 3);

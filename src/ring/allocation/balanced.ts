@@ -13,23 +13,16 @@
  * The first members. While there are no more members than replicas everybody holds everything, and any
  * tokens look equally good; but which member comes last in how many ranges decides how even the next
  * ring can be. So a ring of n <= RF members is balanced for n - 1 replicas. And while there are few members
- * the balance that the same tokens would give with fewer replicas counts a little: it tells how well the
- * members are mixed, and that is what those who come next can work with. Measured at 6 members, mean of
- * 12 rings each: the spread with weights 1:2:4 is 0.009 instead of 0.113, in 4 racks 0.25 instead of
- * 0.38. In larger rings it makes no difference.
+ * it is judged by more than the loads of now (`counted-rings.ts`).
  *
  * Racks. If there are as many racks as replicas, each rack holds the ring once and is a ring of its own:
  * only the member's own rack counts. Otherwise all racks of the datacenter are one problem.
  */
 import { compareTokens, type AllocationRequest, type RingMember } from "./allocation.ts";
+import { countedRings } from "./counted-rings.ts";
 import { RingLoads, type RingSeat } from "./ring-loads.ts";
 import { placedTokens, tokenAt } from "./ring-position.ts";
-import { type CountedRing, TokenSearch } from "./token-search.ts";
-
-/** Rings of up to so many members are balanced for fewer replicas as well. */
-const FEW_MEMBERS = 8;
-/** How much the balance with fewer replicas counts. */
-const LESSER_SHARE = 0.2;
+import { TokenSearch } from "./token-search.ts";
 
 /**
  * The tokens of the joining member, ascending.
@@ -67,18 +60,6 @@ export function consideredRing(request: AllocationRequest, kept: readonly bigint
   const ring = new RingLoads(seats, rf, tokens.length + tokenCount);
   ring.load(tokens);
   return ring;
-}
-
-/** The ring itself, and what it would be with fewer replicas if that counts. */
-function countedRings(ring: RingLoads, tokenCount: number): readonly CountedRing[] {
-  const rings = [{ ring, share: 1 }];
-  if (ring.seats.length > FEW_MEMBERS) return rings;
-  for (let replicas = ring.replicas - 1; replicas >= 1; replicas--) {
-    const lesser = new RingLoads(ring.seats, replicas, ring.count + tokenCount);
-    lesser.load(ring.tokens());
-    rings.push({ ring: lesser, share: LESSER_SHARE });
-  }
-  return rings;
 }
 
 function scopeOf(request: AllocationRequest): { members: readonly RingMember[]; rf: number } {

@@ -4,7 +4,7 @@
  */
 import { assert } from "../../util/assert.ts";
 import type { RingLoads } from "./ring-loads.ts";
-import { NOBODY } from "./takeovers.ts";
+import { ABSENT, NOBODY } from "./takeovers.ts";
 
 /** Of the differences in `unevenness`: close to the largest one. */
 const UNEVENNESS_POWER = 6;
@@ -68,6 +68,7 @@ export class RingBalance {
   unevenness(): number {
     let powers = 0;
     for (let seat = 0; seat < this.ring.seats.length; seat++) {
+      if (this.ring.seats[seat]?.rack === ABSENT) continue;
       powers += Math.abs(this.excessOf(seat)) ** UNEVENNESS_POWER;
     }
     assert(Number.isFinite(powers), "loads are finite");

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { RingLoads, type PlacedToken, type RingSeat } from "./ring-loads.ts";
+import { ABSENT } from "./takeovers.ts";
 
 /** NetworkTopologyStrategy written down as it is told, without a thought about speed. */
 function naiveReplicas(
@@ -79,6 +80,37 @@ describe("the loads of a ring", () => {
         }
       }),
       { numRuns: 60 },
+    );
+  });
+
+  it("leave out a rack as if its members were not in the ring", () => {
+    fc.assert(
+      fc.property(rings, fc.nat(3), ({ seats, rf, tokens }, absent) => {
+        const isPresent = (seat: number): boolean => seats[seat]!.rack !== absent;
+        const ring = new RingLoads(
+          seats.map((seat) => (seat.rack === absent ? { ...seat, rack: ABSENT } : seat)),
+          rf,
+          tokens.length,
+        );
+        const [first, second] = [tokens.slice(0, 12), tokens.slice(12)];
+        ring.load(first);
+        // The tokens of members that are not there part ranges, and change nothing.
+        for (const { position, seat } of second) if (isPresent(seat)) ring.insertAt(position, seat);
+        for (let index = ring.count - 1; index > 0; index--) {
+          if (index % 3 === 0 && isPresent(ring.ownerAt(index))) ring.removeAt(index);
+        }
+        const present = seats.flatMap((seat, index) => (isPresent(index) ? [{ seat, index }] : []));
+        const rest = ring.tokens().filter(({ seat }) => isPresent(seat));
+        const renumbered = rest.map(({ position, seat }) => ({
+          position,
+          seat: present.findIndex(({ index }) => index === seat),
+        }));
+        const presentSeats = present.map(({ seat }) => seat);
+        const naive = rest.length > 0 ? naiveLoads(renumbered, presentSeats, rf) : [];
+        const wanted = seats.map(() => 0);
+        for (const [at, load] of naive.entries()) wanted[present[at]!.index] = load;
+        for (const [seat, load] of wanted.entries()) expect(ring.loads[seat]).toBeCloseTo(load, 9);
+      }),
     );
   });
 

@@ -12,10 +12,11 @@
  *     |--------|----------|--x--|-----|        the new owner's load grows by both ranges and x;
  *     t-2      t-1      pred  p  succ          three members lose one of these each
  */
-import { NOBODY, Takeovers } from "./takeovers.ts";
+import { ABSENT, NOBODY, Takeovers } from "./takeovers.ts";
 
 /** A member as the ring sees it: small numbers instead of names. */
 export interface RingSeat {
+  /** ABSENT: as if the member were not in the ring. */
   readonly rack: number;
   readonly weight: number;
 }
@@ -50,8 +51,9 @@ export class RingLoads {
    */
   constructor(seats: readonly RingSeat[], rf: number, capacity: number) {
     this.seats = seats;
-    this.replicas = Math.min(rf, seats.length);
-    this.totalWeight = seats.reduce((sum, { weight }) => sum + weight, 0);
+    const present = seats.filter(({ rack }) => rack !== ABSENT);
+    this.replicas = Math.min(rf, present.length);
+    this.totalWeight = present.reduce((sum, { weight }) => sum + weight, 0);
     this.loads = new Float64Array(seats.length);
     this.#takeovers = new Takeovers({ racks: seats.map(({ rack }) => rack), rf, capacity });
     this.losers = this.#takeovers.losers;

@@ -21,6 +21,8 @@ import { assert } from "../../util/assert.ts";
 
 /** Nobody has to give up the range: there were fewer replicas than wanted. */
 export const NOBODY = -1;
+/** The rack of a seat that walks pass by, as if it were not in the ring. Its tokens still part ranges. */
+export const ABSENT = -1;
 /** The owner of the new token replicates the range already. */
 const UNCHANGED = -2;
 /** The walk from the range is over before it gets to the new token. */
@@ -30,7 +32,7 @@ const OUT_OF_REACH = -3;
 const REMEMBERED_MAX = 16;
 
 export interface TakeoverShape {
-  /** The rack of each seat. */
+  /** The rack of each seat; ABSENT for none. */
   readonly racks: readonly number[];
   readonly rf: number;
   /** Of tokens. */
@@ -78,8 +80,9 @@ export class Takeovers {
   #walk = 0;
 
   constructor({ racks, rf, capacity }: TakeoverShape) {
-    this.#replicas = Math.min(rf, racks.length);
-    this.#repeats = Math.max(0, rf - new Set(racks).size);
+    const present = racks.filter((rack) => rack !== ABSENT);
+    this.#replicas = Math.min(rf, present.length);
+    this.#repeats = Math.max(0, rf - new Set(present).size);
     this.#rackOf = Int32Array.from(racks);
     this.#seatMarks = new Int32Array(racks.length);
     this.#rackMarks = new Int32Array(Math.max(-1, ...racks) + 1);
@@ -243,6 +246,7 @@ export class Takeovers {
       const seat = this.#owners[at < count ? at : at - count] as number;
       if (this.#seatMarks[seat] === walk) continue;
       const rack = this.#rackOf[seat] as number;
+      if (rack === ABSENT) continue;
       if (this.#rackMarks[rack] === walk) {
         if (repeats === 0) continue;
         repeats--;
