@@ -5,9 +5,8 @@
  * directory synced. Whatever moment the power fails at, one of the two is there. The store keeps its
  * files in the same directory, so a failed sync of it concerns both.
  */
-import { syncNames } from "../storage/directory-sync.ts";
 import type { Disk } from "../storage/disk.ts";
-import { leaveMark } from "../storage/log/failed-sync.ts";
+import { renameSynced } from "../storage/log/directory-sync.ts";
 import { promised } from "../storage/promised.ts";
 
 export class DocumentError extends Error {
@@ -45,13 +44,5 @@ export async function saveDocument(disk: Disk, name: string, content: unknown): 
   } finally {
     file.close();
   }
-  const failuresBefore = disk.failedDirectorySyncs;
-  disk.rename(temporary, name);
-  try {
-    await promised((done) => syncNames(disk, failuresBefore, done));
-  } catch (error) {
-    // The store beside it may have lost names of its own, and this process may end before it hears.
-    leaveMark(disk);
-    throw error;
-  }
+  await promised((done) => renameSynced(disk, temporary, name, done));
 }

@@ -1,69 +1,23 @@
 /** Drops of the log engine when they meet merges, snapshots, crashes and failing disks. */
 import { describe, expect, it } from "vitest";
-import { type LogFields, type Logger } from "../../model/deps.ts";
-import { SimulatedDisk } from "../../sim/simulated-disk.ts";
-import { SeededRng } from "../../util/random.ts";
-import { WHOLE_RING, bytesOf, put, valueOf, write } from "../engine-harness.suite.ts";
+import { WHOLE_RING, bytesOf, valueOf, write } from "../engine-harness.suite.ts";
 import type { TokenSpan } from "../engine.ts";
-import { VirtualClock } from "../virtual-clock.suite.ts";
 import { DROPS_NAME } from "./drop-format.ts";
-import { LogEngine } from "./log-engine.ts";
-import type { LogEngineOptions } from "./options.ts";
+import { SMALL, type Setting, opened } from "./log-setting.suite.ts";
 import { segmentName } from "./segment.ts";
 import { SNAPSHOT_NAME } from "./snapshot-format.ts";
 import { measureNow } from "../measure.ts";
 
-const SMALL: Partial<LogEngineOptions> = {
-  arenaChunkBytes: 16 * 1024,
-  indexBucketBits: 8,
-  segmentBytes: 4096,
-  batchBytes: 2048,
-  maintenanceMs: 10,
-  mergePauseMs: 1,
-};
-
 /** The tokens whose high half is 0; the others stay. */
 const NEAR_ZERO: TokenSpan = { startHi: -1, startLo: 0xffff_ffff, endHi: 1, endLo: 0 };
 
-class Setting {
-  readonly clock = new VirtualClock();
-  readonly events: string[] = [];
-  disk: SimulatedDisk;
-  engine!: LogEngine;
-
-  constructor(seed = 1) {
-    this.disk = new SimulatedDisk({ clock: this.clock, rng: new SeededRng(seed) });
-  }
-
-  async open(options: Partial<LogEngineOptions> = SMALL) {
-    const note = (event: string, _fields?: LogFields) => void this.events.push(event);
-    const logger: Logger = { debug: () => {}, info: note, warn: note, error: note };
-    this.engine = new LogEngine({ disk: this.disk, clock: this.clock, logger }, options);
-    return this.clock.run(this.engine.open());
-  }
-
-  async put(key: string, text: string, where: { timestamp?: number; tokenHi?: number } = {}) {
-    const cell = write({ key: bytesOf(key), value: bytesOf(text), ...where });
-    await this.clock.run(put(this.engine, cell, "fsync"));
-  }
-
-  drop(span = NEAR_ZERO): Promise<void> {
-    return this.clock.run(
-      new Promise((resolve, reject) => {
-        this.engine.drop(1, span, { stored: resolve, putFailed: reject });
-      }),
-    );
-  }
-
-  value(key: string) {
-    return valueOf(this.engine, write({ key: bytesOf(key) }));
-  }
-}
-
-async function opened(options: Partial<LogEngineOptions> = SMALL, seed = 1): Promise<Setting> {
-  const setting = new Setting(seed);
-  await setting.open(options);
-  return setting;
+/** Drops a span of the keyspace that the tests write to. */
+function drop({ clock, engine }: Setting, span = NEAR_ZERO): Promise<void> {
+  return clock.run(
+    new Promise((resolve, reject) => {
+      engine.drop(1, span, { stored: resolve, putFailed: reject });
+    }),
+  );
 }
 
 describe("dropping", () => {
@@ -72,7 +26,7 @@ describe("dropping", () => {
     for (let number = 0; number < 50; number++) await setting.put(`k${number}`, "x".repeat(400));
     await setting.put("far", "stays", { tokenHi: 5 });
     expect(setting.engine.stats().diskBytes).toBeGreaterThan(20_000);
-    await setting.drop();
+    await drop(setting);
     setting.clock.advance(2000);
     expect(setting.engine.stats()).toMatchObject({ cells: 1, liveBytes: 8 });
     expect(setting.engine.stats().diskBytes).toBeLessThan(3 * 4096);
@@ -124,7 +78,7 @@ describe("dropping", () => {
     await setting.put("other", "o".repeat(3000), { tokenHi: 6 });
     const { disk } = setting;
     disk.setCapacity(disk.usedBytes());
-    await expect(setting.drop()).rejects.toMatchObject({ code: "FULL" });
+    await expect(drop(setting)).rejects.toMatchObject({ code: "FULL" });
     setting.clock.advance(1000);
     expect(setting.engine.stats().details["removedSegments"]).toBe(0);
     disk.setCapacity(1_000_000);
@@ -139,7 +93,7 @@ describe("dropping", () => {
     await setting.put("a", "x".repeat(1000));
     const { disk } = setting;
     disk.setCapacity(disk.usedBytes());
-    await expect(setting.drop()).rejects.toMatchObject({ code: "FULL" });
+    await expect(drop(setting)).rejects.toMatchObject({ code: "FULL" });
     disk.setCapacity(1_000_000);
     await setting.put("far", "x".repeat(2000), { tokenHi: 5 });
     setting.clock.advance(1000);
@@ -156,7 +110,7 @@ describe("dropping", () => {
     for (let seed = 0; seed < 40; seed++) {
       const setting = await opened(SMALL, seed);
       await setting.put("a", "value");
-      const dropped = setting.drop();
+      const dropped = drop(setting);
       // The sync of the file succeeds, that of the directory does not.
       while (!setting.disk.list().includes(DROPS_NAME)) setting.clock.turn();
       setting.disk.failSyncs(1);
@@ -178,7 +132,7 @@ describe("dropping", () => {
       const setting = await opened(SMALL, seed);
       await setting.put("a", "value");
       await setting.put("b", "value");
-      await setting.drop();
+      await drop(setting);
       // As if the device had lost the end of the log that it said it had stored.
       setting.disk.open(segmentName(1)).truncate(1100);
       setting.disk = setting.disk.killProcess();
@@ -194,7 +148,7 @@ describe("dropping", () => {
   it("is forgotten when no record is left that it covers", async () => {
     const setting = await opened();
     for (let number = 0; number < 20; number++) await setting.put(`k${number}`, "x".repeat(400));
-    await setting.drop();
+    await drop(setting);
     for (let number = 0; number < 40; number++) {
       const where = { tokenHi: 5, timestamp: number };
       await setting.put(`n${number % 20}`, "x".repeat(400), where);
@@ -205,7 +159,7 @@ describe("dropping", () => {
     for (const id of [1, 2, 3]) expect(setting.disk.list()).not.toContain(segmentName(id));
     await setting.clock.run(setting.engine.close());
     await setting.open();
-    await setting.drop({ startHi: 9, startLo: 0, endHi: 10, endLo: 0 });
+    await drop(setting, { startHi: 9, startLo: 0, endHi: 10, endLo: 0 });
     expect(sizeBytes()).toBe(before);
     setting.disk = setting.disk.crash();
     expect(await setting.open()).toMatchObject({ cells: 20 });
@@ -215,7 +169,7 @@ describe("dropping", () => {
   it("is reported if its file is damaged beyond use", async () => {
     const setting = await opened();
     await setting.put("a", "value");
-    await setting.drop();
+    await drop(setting);
     const half = setting.disk.open(DROPS_NAME).sizeBytes() / 2;
     setting.disk.flipBit(DROPS_NAME, 77);
     setting.disk = setting.disk.killProcess();
@@ -232,7 +186,7 @@ describe("dropping", () => {
     await setting.put("a", "value");
     setting.disk.failSyncs(1);
     await expect(setting.put("b", "value")).rejects.toMatchObject({ code: "READ_ONLY" });
-    await expect(setting.drop()).rejects.toMatchObject({ code: "READ_ONLY" });
+    await expect(drop(setting)).rejects.toMatchObject({ code: "READ_ONLY" });
     expect(setting.value("a")).toBe("value");
   });
 });

@@ -1,7 +1,5 @@
 /** What the log engine does when the disk lies, fills up or fails. */
 import { describe, expect, it } from "vitest";
-import { SimulatedDisk } from "../../sim/simulated-disk.ts";
-import { SeededRng } from "../../util/random.ts";
 import { WHOLE_RING, bytesOf, put, write } from "../engine-harness.suite.ts";
 import { CorruptRecordError } from "../engine.ts";
 import { SMALL, Setting, opened, positionOf } from "./log-setting.suite.ts";
@@ -36,7 +34,7 @@ describe("damage", () => {
     const setting = await opened();
     await setting.put("a", "damaged soon");
     setting.disk.flipBit(segmentName(1), positionOf(setting, segmentName(1), "soon") * 8);
-    await setting.put("a", "repaired", 2);
+    await setting.put("a", "repaired", { timestamp: 2 });
     expect(setting.value("a")).toBe("repaired");
   });
 
@@ -65,7 +63,7 @@ describe("damage", () => {
     const file = setting.disk.open(segmentName(1));
     const image = new Uint8Array(file.sizeBytes());
     file.read(image, 0, image.length, 0);
-    await setting.put("outer", Buffer.from(image).toString("latin1"), 5);
+    await setting.put("outer", Buffer.from(image).toString("latin1"), { timestamp: 5 });
     const cell = write({ key: bytesOf("copy"), value: image });
     await setting.clock.run(put(setting.engine, cell, "fsync"));
     await setting.put("last", "one");
@@ -130,7 +128,7 @@ describe("damage", () => {
     const setting = await opened();
     await setting.put("precious", "do not hide me");
     for (let number = 0; number < 40; number++) {
-      await setting.put("often", "o".repeat(300), number + 1);
+      await setting.put("often", "o".repeat(300), { timestamp: number + 1 });
       if (number === 1) {
         const at = positionOf(setting, segmentName(1), "hide");
         setting.disk.flipBit(segmentName(1), at * 8);
@@ -140,7 +138,7 @@ describe("damage", () => {
     expect(setting.disk.list()).toContain(segmentName(1));
     expect(setting.disk.list()).not.toContain(segmentName(2));
     expect(() => setting.value("precious")).toThrow(CorruptRecordError);
-    await setting.put("precious", "written again", 2);
+    await setting.put("precious", "written again", { timestamp: 2 });
     setting.clock.advance(1000);
     expect(setting.disk.list()).not.toContain(segmentName(1));
     expect(setting.value("precious")).toBe("written again");
@@ -234,8 +232,7 @@ describe("a failed sync", () => {
   it.each([1, 2, 3, 4, 5, 6, 7, 8])(
     "while the store is opened is not forgotten by the next process (chance %i)",
     async (chance) => {
-      const setting = new Setting();
-      setting.disk = new SimulatedDisk({ clock: setting.clock, rng: new SeededRng(chance) });
+      const setting = new Setting(chance);
       setting.disk.failSyncs(1);
       await expect(setting.open()).rejects.toThrow(/sync failed/);
       setting.killProcess();
@@ -250,8 +247,7 @@ describe("a failed sync", () => {
   it.each([1, 2, 3, 4, 5, 6, 7, 8])(
     "of the directory for somebody else is heard by the store (chance %i)",
     async (chance) => {
-      const setting = new Setting();
-      setting.disk = new SimulatedDisk({ clock: setting.clock, rng: new SeededRng(chance) });
+      const setting = new Setting(chance);
       await setting.open();
       const acknowledged: string[] = [];
       for (let number = 0; number < 8; number++) {

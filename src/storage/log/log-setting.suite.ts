@@ -21,8 +21,13 @@ export class Setting {
   readonly clock: VirtualClock = new VirtualClock();
   readonly events: string[] = [];
   readonly outcomes: string[] = [];
-  disk: SimulatedDisk = new SimulatedDisk({ clock: this.clock, rng: new SeededRng(1) });
+  disk: SimulatedDisk;
   engine!: LogEngine;
+
+  /** @param chance - seeds what the disk loses. */
+  constructor(chance = 1) {
+    this.disk = new SimulatedDisk({ clock: this.clock, rng: new SeededRng(chance) });
+  }
 
   async open(options: Partial<LogEngineOptions> = SMALL): Promise<RecoveryReport> {
     const note = (event: string, _fields?: LogFields) => void this.events.push(event);
@@ -36,9 +41,14 @@ export class Setting {
     this.disk = this.disk.killProcess();
   }
 
-  async put(key: string, text: string | undefined, timestamp = 1): Promise<void> {
+  async put(
+    key: string,
+    text: string | undefined,
+    fields: { readonly timestamp?: number; readonly tokenHi?: number } = {},
+  ): Promise<void> {
     const value = text === undefined ? undefined : bytesOf(text);
-    await this.clock.run(put(this.engine, write({ key: bytesOf(key), value, timestamp }), "fsync"));
+    const cell = write({ key: bytesOf(key), value, timestamp: 1, ...fields });
+    await this.clock.run(put(this.engine, cell, "fsync"));
   }
 
   value(key: string): string | undefined {
@@ -54,8 +64,11 @@ export class Setting {
   }
 }
 
-export async function opened(options: Partial<LogEngineOptions> = SMALL): Promise<Setting> {
-  const setting = new Setting();
+export async function opened(
+  options: Partial<LogEngineOptions> = SMALL,
+  chance = 1,
+): Promise<Setting> {
+  const setting = new Setting(chance);
   await setting.open(options);
   return setting;
 }

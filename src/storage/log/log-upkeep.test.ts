@@ -9,7 +9,9 @@ describe("merging", () => {
     const setting = await opened();
     for (let number = 0; number < 400; number++) {
       const key = `k${number % 17}`;
-      await setting.put(key, number % 5 === 0 ? undefined : `v${number} `.repeat(10), number + 1);
+      await setting.put(key, number % 5 === 0 ? undefined : `v${number} `.repeat(10), {
+        timestamp: number + 1,
+      });
     }
     setting.clock.advance(2000);
     const expected = scanAll(setting.engine, WHOLE_RING);
@@ -33,7 +35,8 @@ describe("merging", () => {
     const setting = await opened();
     for (let number = 0; number < 30; number++) await setting.put(`k${number}`, "old".repeat(50));
     const scan = setting.engine.scan(1, WHOLE_RING, { values: true });
-    for (let number = 0; number < 30; number++) await setting.put(`k${number}`, "new", 2);
+    for (let number = 0; number < 30; number++)
+      await setting.put(`k${number}`, "new", { timestamp: 2 });
     setting.clock.advance(2000);
     expect(setting.disk.list()).toContain(segmentName(1));
     expect(setting.engine.stats().details["keptStates"]).toBe(30);
@@ -67,7 +70,7 @@ describe("index snapshots", () => {
   it("are written now and then while the engine works", async () => {
     const setting = await opened({ ...SMALL, snapshotLogBytes: 5000 });
     for (let number = 0; number < 200; number++) {
-      await setting.put(`k${number % 50}`, `value ${number}`, number + 1);
+      await setting.put(`k${number % 50}`, `value ${number}`, { timestamp: number + 1 });
       setting.clock.advance(5);
     }
     expect(setting.engine.stats().details["snapshots"]).toBeGreaterThan(1);

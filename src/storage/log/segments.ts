@@ -6,9 +6,9 @@
  */
 import { mixWord } from "../content-hash.ts";
 import type { Clock } from "../../model/deps.ts";
-import { syncNames } from "../directory-sync.ts";
 import type { Disk } from "../disk.ts";
 import { must } from "../../util/assert.ts";
+import { syncNames } from "./directory-sync.ts";
 import { Segment, encodeSegmentHeader, segmentName } from "./segment.ts";
 
 export interface SegmentsDeps {

@@ -14,9 +14,9 @@
  * A snapshot that cannot be written (full disk) is given up; the one before stays good.
  */
 import type { Timer } from "../../model/deps.ts";
-import { syncNames } from "../directory-sync.ts";
 import { DiskError, type DiskFile } from "../disk.ts";
 import type { Cells } from "./cells.ts";
+import { renameSynced } from "./directory-sync.ts";
 import type { DropWriter } from "./drop-writer.ts";
 import type { GroupCommit } from "./group-commit.ts";
 import { LogScan } from "./log-scan.ts";
@@ -185,9 +185,7 @@ class SnapshotRun {
         if (syncError !== undefined) this.end(syncError);
         if (this.#isEnded) return;
         this.#guarded(() => {
-          const failuresBefore = disk.failedDirectorySyncs;
-          disk.rename(SNAPSHOT_TEMPORARY_NAME, SNAPSHOT_NAME);
-          syncNames(disk, failuresBefore, (error) => {
+          renameSynced(disk, SNAPSHOT_TEMPORARY_NAME, SNAPSHOT_NAME, (error) => {
             // New segments stand in the same directory, so this concerns the log too.
             if (error !== undefined) this.#commit.failSync(error);
             this.end(error);
