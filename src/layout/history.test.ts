@@ -157,8 +157,9 @@ class Play {
     const base = newestReadOf(history, actor.factsOf).version.counter;
     const ground = { base, root: rootOf(history, actor.factsOf) };
     const next = commit(head, { kind: "plan", content }, {}, ground);
-    if (head.members.some(({ id }) => id === actor.id))
+    if (head.members.some(({ id }) => id === actor.id)) {
       this.authors.set(next.version.hash, actor.id);
+    }
     this.#use(actor, append(history, next));
   }
 
@@ -171,19 +172,16 @@ class Play {
     if (history === undefined) return true;
     const head = layouts.at(-1)!;
     if (isSameVersion(headOf(history).version, head.version)) return true;
-    const parting = layouts.findLastIndex(({ version }) =>
-      history.layouts.some((layout) => isSameVersion(layout.version, version)),
-    );
+    const isIn = ({ members }: Layout): boolean => members.some((one) => one.id === id);
+    const hasLayout = (others: readonly Layout[], { version }: Layout): boolean =>
+      others.some((layout) => isSameVersion(layout.version, version));
+    const parting = layouts.findLastIndex((layout) => hasLayout(history.layouts, layout));
     const awaited = parting < 0 ? [] : layouts.slice(0, parting + 2);
-    if (!awaited.some(({ members }) => members.some((one) => one.id === id))) return true;
-    const isKnown = ({ version }: Layout): boolean =>
-      layouts.some((layout) => isSameVersion(layout.version, version));
-    const fork = history.layouts.find((layout) => !isKnown(layout));
+    if (!awaited.some(isIn)) return true;
+    const fork = history.layouts.find((layout) => !hasLayout(layouts, layout));
     const author = this.authors.get(fork?.version.hash ?? "");
-    const isMember = awaited
-      .filter(({ version }) => version.counter >= history.reads)
-      .some(({ members }) => members.some((one) => one.id === id));
-    return author !== undefined && head.removedIds.includes(author) && !isMember;
+    if (author === undefined || !head.removedIds.includes(author)) return false;
+    return !awaited.some((layout) => isIn(layout) && layout.version.counter >= history.reads);
   }
 
   #change(head: Layout, history: LayoutHistory): PlannedContent | undefined {

@@ -122,11 +122,10 @@ export function readLayoutOf({ layouts, reads }: LayoutHistory): Layout {
  */
 export function newestReadOf(history: LayoutHistory, facts: FactsOf): Layout {
   const marks = activeMembers(history).map(({ id }) => facts(id)?.reads);
-  const isRead = (layout: Layout): boolean =>
-    marks.some((mark) => mark !== undefined && isMark(mark, layout));
   const own = readLayoutOf(history);
-  const newest = history.layouts.findLast(isRead) ?? own;
-  return newest.version.counter > own.version.counter ? newest : own;
+  const isRead = (layout: Layout): boolean =>
+    layout === own || marks.some((mark) => mark !== undefined && isMark(mark, layout));
+  return history.layouts.findLast(isRead) ?? own;
 }
 
 /** The layout that data for `layout` are fetched relative to. */

@@ -36,12 +36,13 @@ export function countedRings(ring: RingLoads, tokenCount: number): readonly Coun
   const limit = hasManyRacks ? FEW_MEMBERS_IN_MANY_RACKS : FEW_MEMBERS;
   if (ring.seats.length > limit) return [{ ring, share: 1 }];
   const factor = Math.min(1, FEW_MEMBERS / ring.seats.length) ** 2;
+  const tokens = ring.tokens();
   const view = (replicas: number, absent: number | undefined): RingLoads => {
     const seats = ring.seats.map((seat) =>
       seat.rack === absent ? { ...seat, rack: ABSENT } : seat,
     );
-    const seen = new RingLoads(seats, replicas, ring.count + tokenCount);
-    seen.load(ring.tokens());
+    const seen = new RingLoads(seats, replicas, tokens.length + tokenCount);
+    seen.load(tokens);
     return seen;
   };
   const lesser = Array.from({ length: ring.replicas - 1 }, (_, index) => ({
