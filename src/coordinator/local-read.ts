@@ -1,7 +1,7 @@
 /** Reading this member's own copy, and handing a cell to whoever asked. */
 import type { ReadAnswer } from "../codec/frames.ts";
 import type { Receipt, ReadSink } from "../model/kv-api.ts";
-import { NEVER_EXPIRES } from "../model/version.ts";
+import { isOver } from "../model/version.ts";
 import type { StorageEngine } from "../storage/engine.ts";
 import { ABSENT } from "./replica-answers.ts";
 
@@ -42,7 +42,6 @@ function asAnswer(
 /** A deleted or expired cell is read as absent. */
 export function deliver(cell: ReadAnswer, sink: ReadSink, receipt: Receipt, nowMs: number): void {
   const { value, expiresAtMs } = cell;
-  const isExpired = expiresAtMs !== NEVER_EXPIRES && expiresAtMs <= nowMs;
-  if (value === undefined || isExpired) return sink.read(undefined, receipt);
+  if (value === undefined || isOver(expiresAtMs, nowMs)) return sink.read(undefined, receipt);
   sink.read({ value, version: cell, expiresAtMs }, receipt);
 }

@@ -41,7 +41,7 @@ import {
 import type { Durability } from "../model/consistency.ts";
 import type { Receipt, ReadSink } from "../model/kv-api.ts";
 import { KvError } from "../model/kv-error.ts";
-import type { Version } from "../model/version.ts";
+import { type Version, isOver } from "../model/version.ts";
 import type { PutSink } from "../storage/engine.ts";
 import type { CoordinatorContext } from "./context.ts";
 import { type DeadlineQueue, Expiring } from "./deadlines.ts";
@@ -295,8 +295,8 @@ export class ReadOperation extends Expiring implements PendingRequest, Receipt, 
     }
     if (this.#phase === "over" || this.#phase === "repair") return;
     const isSettled = !this.#answers.hasConflict && this.#isHeldInAllLayouts();
-    const needsValue = !isSettled || !this.#isExpired();
-    if (needsValue && this.#answers.lacksValue) {
+    const { winner, lacksValue } = this.#answers;
+    if (lacksValue && !(isSettled && isOver(winner.expiresAtMs, this.#context.nowMs()))) {
       if (this.#phase === "gather" && !this.#fetch()) this.#failUnreachable();
       return;
     }
@@ -455,11 +455,6 @@ export class ReadOperation extends Expiring implements PendingRequest, Receipt, 
   #noteFailure(position: number, reason: string): void {
     const replica = this.#plan.replicas[position]?.address ?? "";
     (this.#failures ??= []).push({ replica, reason });
-  }
-
-  #isExpired(): boolean {
-    const { expiresAtMs } = this.#answers.winner;
-    return expiresAtMs !== 0 && expiresAtMs <= this.#context.nowMs();
   }
 
   #isOpen(): boolean {

@@ -11,7 +11,7 @@ import type { PageCell, ScanAnswer } from "../codec/packed-frames.ts";
 import type { LayoutKeyspace } from "../layout/layout.ts";
 import type { Consistency } from "../model/consistency.ts";
 import type { ScanPage } from "../model/kv-api.ts";
-import { NEVER_EXPIRES } from "../model/version.ts";
+import { isOver } from "../model/version.ts";
 import { compareHeads } from "../versions/compare.ts";
 import type { CoordinatorContext } from "./context.ts";
 import { presentPlacement } from "./layout-retry.ts";
@@ -99,5 +99,5 @@ export function newestCells(answers: readonly ScanAnswer[]): PageCell[] {
 
 /** True if a reader finds the cell now. */
 export function isLive({ isTombstone, expiresAtMs }: PageCell, nowMs: number): boolean {
-  return !isTombstone && (expiresAtMs === NEVER_EXPIRES || expiresAtMs > nowMs);
+  return !isTombstone && !isOver(expiresAtMs, nowMs);
 }

@@ -12,3 +12,8 @@ export interface Version {
 
 /** What stands in `expiresAtMs` of a cell that never expires. */
 export const NEVER_EXPIRES = 0;
+
+/** Whether a cell with this expiry is over at `nowMs`, milliseconds since the Unix epoch. */
+export function isOver(expiresAtMs: number, nowMs: number): boolean {
+  return expiresAtMs !== NEVER_EXPIRES && expiresAtMs <= nowMs;
+}

@@ -12,7 +12,7 @@ import type {
   WriteSink,
 } from "../model/kv-api.ts";
 import { KvError } from "../model/kv-error.ts";
-import { NEVER_EXPIRES } from "../model/version.ts";
+import { NEVER_EXPIRES, isOver } from "../model/version.ts";
 
 interface StoredValue {
   readonly value: Uint8Array;
@@ -133,7 +133,7 @@ export class FakeKv implements KvApi {
   #find(keyspace: string, key: string): VersionedValue | undefined {
     const cell = this.cells.get(cellName(keyspace, key));
     if (cell === undefined) return undefined;
-    const isExpired = cell.expiresAtMs !== NEVER_EXPIRES && cell.expiresAtMs <= this.clockMs;
+    const isExpired = isOver(cell.expiresAtMs, this.clockMs);
     return isExpired ? undefined : { ...cell, version: { timestamp: 1, writer: 1 } };
   }
 

@@ -1,7 +1,7 @@
 /** The commands of strings: the values of this store. */
 import type { RespCommand } from "../../codec/resp-command.ts";
 import { type ExpiryUnit, EXPIRY_UNITS, expiryUnit, parsePositiveExpiry } from "../arguments.ts";
-import { NEVER_EXPIRES } from "../../model/version.ts";
+import { isOver } from "../../model/version.ts";
 import type { Call, Cell, ReadStep } from "../call.ts";
 import { SYNTAX_ERROR, wrongArity } from "../errors.ts";
 import type { Access } from "../key-order.ts";
@@ -232,10 +232,7 @@ function cellOf(
   value: Uint8Array,
   expiresAtMs: number | undefined,
 ): Cell {
-  const isPast =
-    expiresAtMs !== undefined &&
-    expiresAtMs !== NEVER_EXPIRES &&
-    expiresAtMs <= call.server.kv.nowMs();
+  const isPast = expiresAtMs !== undefined && isOver(expiresAtMs, call.server.kv.nowMs());
   return isPast ? { key, value: undefined } : { key, value, expiresAtMs };
 }
 
