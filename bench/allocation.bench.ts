@@ -35,7 +35,7 @@ const SIZES = parameter([6, 12], [6, 12, 24, 48, 100]);
 /** Each grows a ring per row and allocator. */
 const SEEDS = parameter([1, 2], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
 /** Of so many of them the least is proven, which takes long. */
-const PROVEN_RINGS = 3;
+const PROVEN_RINGS = 6;
 
 type Allocate = (request: AllocationRequest) => bigint[];
 type NewMember = Pick<RingMember, "rack" | "weight">;

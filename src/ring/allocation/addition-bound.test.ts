@@ -27,14 +27,19 @@ interface Shape {
   readonly count: number;
   readonly tokens: number;
   readonly weights: readonly number[];
+  /** In how many of the racks there are members; all if missing. */
+  readonly peopled?: number;
 }
 
 /** A ring on the grid, tokens drawn without repetition. */
-function drawnRing({ racks, count, tokens, weights }: Shape, rng: SeededRng): RingMember[] {
+function drawnRing(
+  { racks, peopled = racks, count, tokens, weights }: Shape,
+  rng: SeededRng,
+): RingMember[] {
   const free = Array.from({ length: CELLS }, (_, cell) => cell);
   const draw = (): bigint => tokenAt(free.splice(rng.uint32() % free.length, 1)[0]!);
   return Array.from({ length: count }, (_, id) =>
-    member(id, id % racks, Array.from({ length: tokens }, draw), weights[id % weights.length]),
+    member(id, id % peopled, Array.from({ length: tokens }, draw), weights[id % weights.length]),
   );
 }
 
@@ -66,6 +71,7 @@ describe("the least spread after one addition", () => {
     { rf: 3, racks: 4, count: 7, tokens: 1, weights: [1] },
     { rf: 3, racks: 4, count: 8, tokens: 2, weights: [1] },
     { rf: 3, racks: 5, count: 8, tokens: 1, weights: [1] },
+    { rf: 3, racks: 3, peopled: 2, count: 8, tokens: 1, weights: [1] },
     { rf: 2, racks: 3, count: 6, tokens: 1, weights: [1, 2, 4] },
     { rf: 3, racks: 1, count: 7, tokens: 1, weights: [1, 2, 4] },
   ];
