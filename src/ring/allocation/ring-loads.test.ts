@@ -114,20 +114,6 @@ describe("the loads of a ring", () => {
     );
   });
 
-  it("come back with a snapshot", () => {
-    const ring = new RingLoads(
-      [0, 0, 1].map((rack) => ({ rack, weight: 1 })),
-      2,
-      4,
-    );
-    ring.load([0.1, 0.4, 0.8].map((position, seat) => ({ position, seat })));
-    const before = ring.snapshot();
-    ring.insertAt(0.9, 0);
-    ring.restore(before);
-    expect(ring.tokens()).toHaveLength(3);
-    expect(error(ring, 2)).toBeLessThan(1e-9);
-  });
-
   it("put a token into the range over the seam of the ring", () => {
     const ring = new RingLoads(
       [0, 0].map((rack) => ({ rack, weight: 1 })),

@@ -62,6 +62,11 @@ export class RingLoads {
     this.#positions = new Float64Array(capacity);
   }
 
+  /** How many tokens there is room for. */
+  get capacity(): number {
+    return this.#positions.length;
+  }
+
   get count(): number {
     return this.#takeovers.count;
   }
@@ -84,6 +89,16 @@ export class RingLoads {
     return this.#takeovers.ownerAt(index);
   }
 
+  /** See `Takeovers.slotAt`. */
+  slotAt(index: number): number {
+    return this.#takeovers.slotAt(index);
+  }
+
+  /** See `Takeovers.numberAt`. */
+  numberAt(index: number, seat: number): number {
+    return this.#takeovers.numberAt(index, seat);
+  }
+
   /** Width of the range that ends at this token. */
   sizeAt(index: number): number {
     if (this.count === 1) return 1;
@@ -93,6 +108,18 @@ export class RingLoads {
   /** Load per weight that everybody would have in a perfectly balanced ring. */
   get mean(): number {
     return this.replicas / this.totalWeight;
+  }
+
+  /** Largest minus smallest load per weight, relative to the mean; of the seats that are in the ring. */
+  get spread(): number {
+    let [largest, smallest] = [-Infinity, Infinity];
+    for (const [seat, { rack, weight }] of this.seats.entries()) {
+      if (rack === ABSENT) continue;
+      const load = (this.loads[seat] as number) / weight;
+      largest = Math.max(largest, load);
+      smallest = Math.min(smallest, load);
+    }
+    return (largest - smallest) / this.mean;
   }
 
   /** Replaces all tokens and computes the loads afresh. Equal positions keep the order given. */
@@ -186,21 +213,6 @@ export class RingLoads {
     this.#apply(seat, size, -1);
   }
 
-  /** A copy of everything that inserting and removing changes, for `restore`. */
-  snapshot(): RingSnapshot {
-    return {
-      positions: this.#positions.slice(0, this.count),
-      owners: this.#takeovers.owners(),
-      loads: this.loads.slice(),
-    };
-  }
-
-  restore(snapshot: RingSnapshot): void {
-    this.#positions.set(snapshot.positions);
-    this.#takeovers.load(snapshot.owners);
-    this.loads.set(snapshot.loads);
-  }
-
   /** Where the range before token `index` starts; negative if it wraps. */
   #startOf(index: number): number {
     return index === 0 ? this.positionAt(this.count - 1) - 1 : this.positionAt(index - 1);
@@ -233,10 +245,4 @@ export class RingLoads {
       for (const seat of this.replicasAt(index)) this.#transfer(NOBODY, seat, size);
     }
   }
-}
-
-export interface RingSnapshot {
-  readonly positions: Float64Array;
-  readonly owners: Int32Array;
-  readonly loads: Float64Array;
 }

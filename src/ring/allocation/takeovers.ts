@@ -29,7 +29,7 @@ const UNCHANGED = -2;
 const OUT_OF_REACH = -3;
 
 /** Whole ranges per gap that are remembered; with more of them they are found anew each time. */
-const REMEMBERED_MAX = 16;
+export const REMEMBERED_MAX = 16;
 
 export interface TakeoverShape {
   /** The rack of each seat; ABSENT for none. */
@@ -67,12 +67,14 @@ export class Takeovers {
 
   /** For whom the takeovers in the gap before each token are remembered; negative if for nobody. */
   readonly #foundFor: Int32Array;
+  readonly #foundNumbers: Int32Array;
   readonly #foundSizes: Int32Array;
   readonly #foundPartLosers: Int32Array;
   readonly #foundDistances: Int32Array;
   readonly #foundLosers: Int32Array;
   /** How far before its gap any of them looked. */
   #depth = 0;
+  #foundNumber = 0;
 
   // Scratch of one walk; a mark equal to the walk's number means "met".
   readonly #seatMarks: Int32Array;
@@ -94,6 +96,7 @@ export class Takeovers {
     this.#chosenAt = new Int32Array(capacity * this.#replicas);
     this.#chosenCounts = new Int32Array(capacity);
     this.#foundFor = new Int32Array(capacity);
+    this.#foundNumbers = new Int32Array(capacity);
     this.#foundSizes = new Int32Array(capacity);
     this.#foundPartLosers = new Int32Array(capacity);
     this.#foundDistances = new Int32Array(capacity * REMEMBERED_MAX);
@@ -138,6 +141,20 @@ export class Takeovers {
     this.#count--;
     this.#slots[this.#count] = slot;
     if (this.#count > 0) this.#forgetAround(index === this.#count ? 0 : index);
+  }
+
+  /** Where the caller may keep what it knows of the token: below the capacity, its own until it is removed. */
+  slotAt(index: number): number {
+    return this.#slots[index] as number;
+  }
+
+  /**
+   * A number above 0 for what a token of `seat` in the range before token `index` would take. While it is
+   * the same, so are these ranges, their losers and their sizes. 0 if nothing is remembered.
+   */
+  numberAt(index: number, seat: number): number {
+    const slot = this.#slots[index] as number;
+    return this.#foundFor[slot] === seat ? (this.#foundNumbers[slot] as number) : 0;
   }
 
   /** The seats that replicate the range that ends at this token, in the order of the walk. */
@@ -186,6 +203,7 @@ export class Takeovers {
   #remember(slot: number, seat: number): void {
     if (this.size > REMEMBERED_MAX) return;
     this.#foundFor[slot] = seat;
+    this.#foundNumbers[slot] = ++this.#foundNumber;
     this.#foundSizes[slot] = this.size;
     this.#foundPartLosers[slot] = this.partLoser;
     const first = slot * REMEMBERED_MAX;

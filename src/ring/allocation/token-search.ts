@@ -16,14 +16,14 @@
  *
  *   1. greedy: place token after token, aiming at k/n of the fair share after the k-th;
  *   2. descent: take each token out, put it back at the best place, until nothing improves;
- *   3. kicks: throw one to three tokens anywhere, descend again, keep what is better. Here the
+ *   3. kicks: throw one to three tokens anywhere, seek new places for them and some others, keep what is better. Here the
  *      objective is a sixth-power mean of the differences, close to the largest one, which
  *      is what operators look at. Their number follows from a budget, so that large rings stay quick.
  */
 import { must } from "../../util/assert.ts";
 import { randomBelow, randomFraction, type Uint32Source } from "../../util/random.ts";
 import { RingBalance } from "./ring-balance.ts";
-import type { RingLoads, RingSnapshot } from "./ring-loads.ts";
+import type { RingLoads } from "./ring-loads.ts";
 
 /**
  * Weight of the gaps in the objective, with one replica per range and with more. It is for members of
@@ -33,12 +33,15 @@ import type { RingLoads, RingSnapshot } from "./ring-loads.ts";
  */
 const LAMBDA_SINGLE = 0.02;
 const LAMBDA = 0.5;
-/** Gaps weigh less when the results of two kicks are compared. */
-const LAMBDA_COMPARED = 0.5;
+/** Gaps weigh less when the results of two kicks are compared, and still less where there are many tokens. */
+const LAMBDA_COMPARED = { few: 0.5, many: 0.1 };
+const MANY_TOKENS = 8;
 const DESCENT_PASSES_MAX = 4;
-const KICKS_MAX = 200;
-/** Gaps evaluated per allocation, which bounds the time: under a microsecond each. */
-const EVALUATIONS_MAX = 400_000;
+const KICKS_MAX = 800;
+/** Of so many tokens places are sought again after a kick. */
+const MENDED = 6;
+/** Gaps evaluated per allocation, which bounds the time: some 50 ns each. */
+const EVALUATIONS_MAX = 2_000_000;
 /** The search ends when nobody is farther than this from the mean. */
 const GOOD_ENOUGH = 0.002;
 /** A token keeps at least this share of a gap away from its neighbours. */
@@ -92,27 +95,27 @@ export class TokenSearch {
     let best = this.#greedy();
     this.#descend(best);
     let objective = this.#objective();
-    const descentCost = this.#evaluations;
     for (let kick = 0; kick < KICKS_MAX; kick++) {
-      if (this.#evaluations + descentCost > EVALUATIONS_MAX || this.#isGoodEnough()) break;
-      const before = this.#views.map(({ balance }) => balance.ring.snapshot());
+      if (this.#evaluations > EVALUATIONS_MAX || this.#isGoodEnough()) break;
       const positions = [...best];
-      this.#kick(positions);
-      this.#descend(positions);
+      this.#mend(positions, this.#kick(positions));
       const after = this.#objective();
       if (after < objective) {
         objective = after;
         best = positions;
       } else {
-        this.#restore(before);
+        this.#replace(positions, best);
       }
     }
     return best;
   }
 
-  #restore(snapshots: readonly RingSnapshot[]): void {
-    for (const [at, snapshot] of snapshots.entries()) {
-      this.#views[at]?.balance.ring.restore(snapshot);
+  /** Takes tokens out and puts others in, where they are not the same. */
+  #replace(positions: readonly number[], others: readonly number[]): void {
+    const isMoved = (which: number): boolean => positions[which] !== others[which];
+    for (const [which, position] of positions.entries()) if (isMoved(which)) this.#take(position);
+    for (const [which, position] of others.entries()) {
+      if (isMoved(which)) this.#insert(position);
     }
   }
 
@@ -121,7 +124,7 @@ export class TokenSearch {
     for (let placed = 1; placed <= this.#tokenCount; placed++) {
       if (this.#ring.count === 0) {
         const position = randomFraction(this.#rng);
-        for (const { balance } of this.#views) balance.ring.insertAt(position, this.#seat);
+        this.#insert(position);
         positions.push(position);
       } else {
         const fairShare = (this.#keptCount + placed) / (this.#keptCount + this.#tokenCount);
@@ -134,34 +137,60 @@ export class TokenSearch {
   /** Takes out and puts back each token until nothing moves. */
   #descend(positions: number[]): void {
     for (let pass = 0; pass < DESCENT_PASSES_MAX; pass++) {
-      let hasMoved = false;
-      for (const [which, position] of positions.entries()) {
-        if (this.#ring.count === 1) return;
-        this.#take(position);
-        const moved = this.#put(this.#best(1));
-        hasMoved ||= Math.abs(moved - position) > 1e-12;
-        positions[which] = moved;
-      }
+      const hasMoved = this.#improve(positions, positions.keys());
       if (!hasMoved || this.#evaluations > EVALUATIONS_MAX) return;
     }
   }
 
-  #kick(positions: number[]): void {
-    if (this.#ring.count < 2) return;
-    const kicked = 1 + randomBelow(this.#rng, Math.min(3, positions.length));
-    for (let count = 0; count < kicked; count++) {
+  /** The descent after a kick. With many tokens only some of them follow, so that there can be more kicks. */
+  #mend(positions: number[], kicked: ReadonlySet<number>): void {
+    if (positions.length <= MENDED) return this.#descend(positions);
+    const chosen = new Set<number>();
+    while (chosen.size + kicked.size < MENDED) {
+      const which = randomBelow(this.#rng, positions.length);
+      if (!kicked.has(which)) chosen.add(which);
+    }
+    this.#improve(positions, [...chosen, ...kicked]);
+  }
+
+  /** Takes out and puts back these tokens; whether one of them moved. */
+  #improve(positions: number[], tokens: Iterable<number>): boolean {
+    let hasMoved = false;
+    for (const which of tokens) {
+      if (this.#ring.count === 1) return false;
+      const position = positions[which] ?? 0;
+      this.#take(position);
+      const moved = this.#put(this.#best(1));
+      hasMoved ||= Math.abs(moved - position) > 1e-12;
+      positions[which] = moved;
+    }
+    return hasMoved;
+  }
+
+  /** Throws some tokens anywhere; which ones. */
+  #kick(positions: number[]): ReadonlySet<number> {
+    const kicked = new Set<number>();
+    if (this.#ring.count < 2) return kicked;
+    const kicks = 1 + randomBelow(this.#rng, Math.min(3, positions.length));
+    for (let count = 0; count < kicks; count++) {
       const which = randomBelow(this.#rng, positions.length);
       this.#take(positions[which] ?? 0);
       const index = randomBelow(this.#rng, this.#ring.count);
       const size = this.#ring.sizeAt(index);
       const offset = size * (0.3 + 0.4 * randomFraction(this.#rng));
       positions[which] = this.#put(size < GAP_MIN ? this.#best(1) : { index, offset });
+      kicked.add(which);
     }
+    return kicked;
   }
 
   #take(position: number): void {
     const index = this.#ring.indexOf(position);
     for (const { balance } of this.#views) balance.ring.removeAt(index);
+  }
+
+  #insert(position: number): void {
+    for (const { balance } of this.#views) balance.ring.insertAt(position, this.#seat);
   }
 
   #put({ index, offset }: Place): number {
@@ -174,7 +203,7 @@ export class TokenSearch {
   #best(fairShare: number): Place {
     const ring = this.#ring;
     const change = this.#change;
-    const token = { index: 0, seat: this.#seat, fairShare };
+    for (const { balance } of this.#views) balance.lookFor(this.#seat, fairShare);
     let bestIndex = 0;
     let bestOffset = 0;
     let bestChange = Infinity;
@@ -184,8 +213,7 @@ export class TokenSearch {
       change.c0 = 0;
       change.c1 = -2 * this.#lambda * size;
       change.c2 = 2 * this.#lambda;
-      token.index = index;
-      for (const { balance, share } of this.#views) balance.addChange(token, share, change);
+      for (const { balance, share } of this.#views) balance.addChange(index, share, change);
       const { c0, c1, c2 } = change;
       const offset = Math.min(Math.max(-c1 / (2 * c2), size * MARGIN), size * (1 - MARGIN));
       const total = c0 + (c1 + c2 * offset) * offset;
@@ -212,6 +240,7 @@ export class TokenSearch {
     for (const { balance, share } of this.#views) uneven += share * balance.unevenness();
     let gaps = 0;
     for (let index = 0; index < ring.count; index++) gaps += ring.sizeAt(index) ** 2;
-    return uneven + LAMBDA_COMPARED * this.#lambda * gaps;
+    const factor = LAMBDA_COMPARED[this.#tokenCount < MANY_TOKENS ? "few" : "many"];
+    return uneven + factor * this.#lambda * gaps;
   }
 }
