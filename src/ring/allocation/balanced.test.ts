@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { SeededRng } from "../../util/random.ts";
+import { leastSpread } from "./addition-bound.ts";
 import { allocateTokens } from "./allocate.ts";
 import type { AllocationRequest, RingMember } from "./allocation.ts";
 import { allocateBalanced } from "./balanced.ts";
@@ -53,6 +54,15 @@ describe("the balanced allocator", () => {
   it("prepares for the sixth member in four racks", () => {
     for (const tokensPerWeight of [8, 16, 32]) {
       expect(spreadOf(grow({ members: dealt(6, 4), tokensPerWeight }), 3)).toBeLessThan(0.2);
+    }
+  });
+
+  it("comes near the least spread at each addition of a member of few tokens", () => {
+    const ring = grow({ members: dealt(20, 1), tokensPerWeight: 4 });
+    for (let count = 12; count <= 20; count++) {
+      const members = ring.slice(0, count);
+      const spread = spreadOf(members, 3);
+      expect(spread).toBeLessThanOrEqual(1.13 * leastSpread(members, 3, spread));
     }
   });
 

@@ -8,7 +8,8 @@
  * reconsidered once the others are known, and what a token does is computed from the placement that
  * really applies (see `ring-loads.ts`).
  *
- * The search for the best places is in `token-search.ts`.
+ * The search for the best places is in `token-search.ts`. With few tokens it is not left at that: there the least
+ * spread can be known, and tokens near it are taken (`near-least.ts`).
  *
  * The first members. While there are no more members than replicas everybody holds everything, and any
  * tokens look equally good; but which member comes last in how many ranges decides how even the next
@@ -19,10 +20,14 @@
  * only the member's own rack counts. Otherwise all racks of the datacenter are one problem.
  */
 import { compareTokens, type AllocationRequest, type RingMember } from "./allocation.ts";
-import { countedRings } from "./counted-rings.ts";
+import { countedRings, FEW_MEMBERS } from "./counted-rings.ts";
+import { nearLeastPositions } from "./near-least.ts";
 import { RingLoads, type RingSeat } from "./ring-loads.ts";
 import { placedTokens, tokenAt } from "./ring-position.ts";
 import { TokenSearch } from "./token-search.ts";
+
+/** For up to so many tokens all sets of them are gone through. */
+const FEW_TOKENS = 5;
 
 /**
  * The tokens of the joining member, ascending.
@@ -35,7 +40,8 @@ export function allocateBalanced(
 ): bigint[] {
   const ring = consideredRing(request, kept);
   const rings = countedRings(ring, request.tokenCount);
-  const positions = new TokenSearch(rings, request.tokenCount, request.rng).place();
+  const found = new TokenSearch(rings, request.tokenCount, request.rng).place();
+  const positions = kept.length > 0 ? found : (closerPositions(request, ring) ?? found);
   const taken = new Set([...request.members.flatMap((member) => member.tokens), ...kept]);
   const tokens: bigint[] = [];
   for (const position of positions) {
@@ -45,6 +51,19 @@ export function allocateBalanced(
     tokens.push(token);
   }
   return tokens.toSorted(compareTokens);
+}
+
+/** Where the search left the ring far from what can be reached, positions that come near it. */
+function closerPositions(
+  request: AllocationRequest,
+  found: RingLoads,
+): readonly number[] | undefined {
+  const { tokenCount } = request;
+  const racks = new Set(found.seats.map(({ rack }) => rack));
+  // In a small ring the search knows more about the members to come (`counted-rings.ts`).
+  const small = racks.size > found.replicas ? 2 * FEW_MEMBERS : FEW_MEMBERS;
+  if (tokenCount > FEW_TOKENS || found.seats.length <= small) return undefined;
+  return nearLeastPositions(consideredRing(request, []), tokenCount, found.spread);
 }
 
 /**

@@ -21,7 +21,7 @@ import { RingLoads } from "./ring-loads.ts";
 import type { CountedRing } from "./token-search.ts";
 
 /** Rings of up to so many members are balanced for fewer replicas as well. */
-const FEW_MEMBERS = 8;
+export const FEW_MEMBERS = 8;
 /** The same where there are more racks than replicas; from `FEW_MEMBERS` on it counts less and less. */
 const FEW_MEMBERS_IN_MANY_RACKS = 24;
 /** How much the balance with fewer replicas counts. */

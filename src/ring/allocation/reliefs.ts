@@ -10,7 +10,9 @@ export class Reliefs {
   readonly gapCount: number;
   /** Load per weight of all but the newcomer. */
   readonly loads: Float64Array;
-  /** The gaps in which a token relieves the seat. */
+  /** The gaps, large ones first: it is better for the members to come if those are cut. */
+  readonly gaps: readonly number[];
+  /** The gaps in which a token relieves the seat, in the same order. */
   readonly gapsOf: readonly (readonly number[])[];
   /** Whole ranges that a token in the gap takes, and from whom. */
   readonly ranges: readonly Int32Array[];
@@ -39,6 +41,8 @@ export class Reliefs {
     this.partLosers = new Int32Array(ring.count);
     this.isAmbiguous = new Uint8Array(ring.count);
     const [ranges, losers]: [Int32Array[], Int32Array[]] = [[], []];
+    const { sizes } = this;
+    this.gaps = Array.from(sizes.keys()).toSorted((a, b) => (sizes[b] ?? 0) - (sizes[a] ?? 0));
     const gapsOf: Set<number>[] = Array.from({ length: newcomer }, () => new Set());
     const loserOf = new Map<number, number>();
     const note = (range: number, loser: number, gap: number): void => {
@@ -63,6 +67,6 @@ export class Reliefs {
     this.losersMax = Math.max(
       ...losers.map((whole, gap) => new Set([...whole, this.partLosers[gap]]).size),
     );
-    this.gapsOf = gapsOf.map((gaps) => [...gaps]);
+    this.gapsOf = gapsOf.map((of) => this.gaps.filter((gap) => of.has(gap)));
   }
 }

@@ -45,7 +45,7 @@ const EVALUATIONS_MAX = 2_000_000;
 /** The search ends when nobody is farther than this from the mean. */
 const GOOD_ENOUGH = 0.002;
 /** A token keeps at least this share of a gap away from its neighbours. */
-const MARGIN = 0.02;
+export const MARGIN = 0.02;
 /** Narrower gaps are left alone: a position in them could not be told from its neighbours. */
 const GAP_MIN = 1e-12;
 

@@ -138,7 +138,7 @@ export class WindowSearch {
   /** Leaves only gaps in which a token takes nobody below the window. */
   #openGaps(): void {
     const open: number[] = [];
-    for (let gap = 0; gap < this.#reliefs.gapCount; gap++) {
+    for (const gap of this.#reliefs.gaps) {
       this.#choose(gap);
       if (this.#isWithin(gap)) open.push(gap);
       this.#takeBack(gap);

@@ -1,0 +1,121 @@
+/**
+ * Tokens for one more member with which the spread is nearly the least that any tokens could give.
+ *
+ * With few tokens per member there are few ways to relieve all those who hold most, and a search by descent
+ * misses them: its spreads are 1.1 to 1.5 times the least. There the sets of tokens can be gone through one and all
+ * (`window-search.ts`). Of those within `NEAR` of the least we take the set that cuts the gaps most evenly, for the sake of the
+ * members to come (see `token-search.ts`).
+ */
+import { must } from "../../util/assert.ts";
+import { Reliefs } from "./reliefs.ts";
+import type { RingLoads } from "./ring-loads.ts";
+import { MARGIN } from "./token-search.ts";
+import { leastWidth, WindowSearch, type Choice } from "./window-search.ts";
+
+/** A spread is near the least if it is at most so many times as wide. */
+const NEAR = 1.12;
+/** Positions of the window per width; what is found is up to one of them wider. */
+const POSITIONS = 32;
+/** With more steps, some microseconds each, a position of the window is given up. */
+const STEPS_MAX = 500;
+/** The least is known to a share of itself. */
+const PRECISION = 0.01;
+
+/**
+ * @param ring - the newcomer sits last and has no tokens; so again afterwards.
+ * @param reached - a spread that can be reached, relative to the mean load per weight.
+ * @returns positions for the newcomer's tokens; undefined if `reached` is near the least, or no tokens are found
+ *   that come nearer.
+ */
+export function nearLeastPositions(
+  ring: RingLoads,
+  tokenCount: number,
+  reached: number,
+): readonly number[] | undefined {
+  const limits = { positions: POSITIONS, stepsMax: STEPS_MAX };
+  const search = new WindowSearch(new Reliefs(ring), tokenCount, limits);
+  let closest: Candidate | undefined;
+  const candidateOf = (choice: Choice): Candidate => {
+    const candidate = evaluated(ring, choice, tokenCount);
+    if (candidate.spread < (closest?.spread ?? reached)) closest = candidate;
+    return candidate;
+  };
+  const isPossible = (width: number): boolean =>
+    search.find(width, (choice) => {
+      candidateOf(choice);
+      return true;
+    });
+  if (!isPossible(reached / NEAR)) return undefined;
+  const { possible } = leastWidth(isPossible, reached / NEAR, PRECISION);
+  let evenest = closest;
+  search.find((possible * NEAR) / (1 + 1 / POSITIONS), (choice) => {
+    if (evennessOf(choice, offsetsIn(choice)) <= (evenest?.evenness ?? 0)) return false;
+    const candidate = candidateOf(choice);
+    if (candidate.spread <= possible * NEAR) evenest = candidate;
+    return false;
+  });
+  return evenest?.positions;
+}
+
+interface Candidate {
+  readonly positions: readonly number[];
+  readonly spread: number;
+  readonly evenness: number;
+}
+
+function evaluated(ring: RingLoads, choice: Choice, tokenCount: number): Candidate {
+  const offsets = offsetsIn(choice);
+  const positions = positionsOf(ring, choice, offsets, tokenCount);
+  return { positions, spread: spreadWith(ring, positions), evenness: evennessOf(choice, offsets) };
+}
+
+/** The spread if the newcomer had these tokens. */
+function spreadWith(ring: RingLoads, positions: readonly number[]): number {
+  for (const position of positions) ring.insertAt(position, ring.seats.length - 1);
+  const { spread } = ring;
+  for (const position of positions) ring.removeAt(ring.indexOf(position));
+  return spread;
+}
+
+/** Offsets near the middles of the gaps, as far as the loads allow. */
+function offsetsIn({ gaps, needed, allowed }: Choice): number[] {
+  const middles = gaps.map(({ size, least, most }) => Math.max(least, Math.min(size / 2, most)));
+  let sum = 0;
+  for (const [at, { isFree }] of gaps.entries()) if (!isFree) sum += middles[at] ?? 0;
+  const lack = Math.max(needed, Math.min(sum, allowed)) - sum;
+  const rooms = gaps.map(({ least, most, isFree }, at) => {
+    const middle = middles[at] ?? 0;
+    if (isFree) return 0;
+    return Math.max(0, lack > 0 ? most - middle : middle - least);
+  });
+  const room = rooms.reduce((total, each) => total + each, 0);
+  const share = room > 0 ? lack / room : 0;
+  return gaps.map(({ size }, at) => {
+    const offset = (middles[at] ?? 0) + share * (rooms[at] ?? 0);
+    return Math.min(Math.max(offset, size * MARGIN), size * (1 - MARGIN));
+  });
+}
+
+/** By how much the sum of the squares of all gaps falls. */
+function evennessOf({ gaps }: Choice, offsets: readonly number[]): number {
+  return gaps.reduce((sum, { size }, at) => {
+    const offset = offsets[at] ?? 0;
+    return sum + 2 * offset * (size - offset);
+  }, 0);
+}
+
+/** The positions; tokens for which there is no gap halve what others take, which changes no load. */
+function positionsOf(
+  ring: RingLoads,
+  { gaps }: Choice,
+  offsets: readonly number[],
+  tokenCount: number,
+): number[] {
+  return Array.from({ length: tokenCount }, (_, token) => {
+    const at = token % gaps.length;
+    const { gap, size } = must(gaps[at], "a gap");
+    const halvings = Math.floor(token / gaps.length);
+    const position = ring.positionAt(gap) - size + (offsets[at] ?? 0) / 2 ** halvings;
+    return position < 0 ? position + 1 : position;
+  });
+}
