@@ -33,11 +33,14 @@ import type { RingLoads } from "./ring-loads.ts";
  */
 const LAMBDA_SINGLE = 0.02;
 const LAMBDA = 0.5;
-/** Gaps weigh less when the results of two kicks are compared, and still less where there are many tokens. */
-const LAMBDA_COMPARED = { few: 0.5, many: 0.1 };
+/**
+ * Kicks, and how much less the gaps weigh when the results of two of them are compared: with few and with many
+ * tokens. With few tokens more kicks bring nothing.
+ */
+const FEW = { kicks: 200, gapsCompared: 0.5 };
+const MANY = { kicks: 800, gapsCompared: 0.1 };
 const MANY_TOKENS = 8;
 const DESCENT_PASSES_MAX = 4;
-const KICKS_MAX = 800;
 /** Of so many tokens places are sought again after a kick. */
 const MENDED = 6;
 /** Gaps evaluated per allocation, which bounds the time: some 50 ns each. */
@@ -95,7 +98,7 @@ export class TokenSearch {
     let best = this.#greedy();
     this.#descend(best);
     let objective = this.#objective();
-    for (let kick = 0; kick < KICKS_MAX; kick++) {
+    for (let kick = 0; kick < this.#profile.kicks; kick++) {
       if (this.#evaluations > EVALUATIONS_MAX || this.#isGoodEnough()) break;
       const positions = [...best];
       this.#mend(positions, this.#kick(positions));
@@ -227,6 +230,10 @@ export class TokenSearch {
     return { index: bestIndex, offset: bestOffset };
   }
 
+  get #profile(): typeof FEW {
+    return this.#tokenCount < MANY_TOKENS ? FEW : MANY;
+  }
+
   #isGoodEnough(): boolean {
     const limit = GOOD_ENOUGH * this.#ring.mean;
     const balance = must(this.#views[0], "a view of the ring").balance;
@@ -240,7 +247,6 @@ export class TokenSearch {
     for (const { balance, share } of this.#views) uneven += share * balance.unevenness();
     let gaps = 0;
     for (let index = 0; index < ring.count; index++) gaps += ring.sizeAt(index) ** 2;
-    const factor = LAMBDA_COMPARED[this.#tokenCount < MANY_TOKENS ? "few" : "many"];
-    return uneven + factor * this.#lambda * gaps;
+    return uneven + this.#profile.gapsCompared * this.#lambda * gaps;
   }
 }
