@@ -11,7 +11,7 @@ import { MURMUR3_SPACE, type TokenSpace } from "./token-space.ts";
 import { leastWidth, WindowSearch } from "./window-search.ts";
 
 /** The search in a window gives up after so many steps, and takes the width as possible. */
-const STEPS_MAX = 5_000;
+const STEPS_MAX = 20_000;
 /** Positions of the window per width. */
 const POSITIONS = 200;
 const PRECISION = 0.001;

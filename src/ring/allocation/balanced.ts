@@ -27,7 +27,7 @@ import { placedTokens, tokenAt } from "./ring-position.ts";
 import { TokenSearch } from "./token-search.ts";
 
 /** For up to so many tokens all sets of them are gone through. */
-const FEW_TOKENS = 5;
+const FEW_TOKENS = 8;
 
 /**
  * The tokens of the joining member, ascending.

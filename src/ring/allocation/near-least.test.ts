@@ -16,8 +16,6 @@ interface Shape {
   readonly count: number;
   readonly tokens: number;
   readonly weights: readonly number[];
-  /** How many times the proven least; with racks the proof leaves more open. */
-  readonly within: number;
 }
 
 const newcomerOf = ({ racks, count, weights }: Shape) => ({
@@ -54,18 +52,20 @@ function spreadWith(ring: RingLoads, positions: readonly number[]): number {
 }
 
 const TOO_WIDE = 2;
+/** What is near, times what the search need not tell apart: a step closer, and the grid of the windows. */
+const WITHIN = 1.06 * 1.03 * 1.03;
 
 describe("tokens near the least spread", () => {
   const shapes: readonly Shape[] = [
-    { racks: 1, count: 9, tokens: 2, weights: [1], within: 1.12 },
-    { racks: 1, count: 16, tokens: 4, weights: [1], within: 1.12 },
-    { racks: 1, count: 12, tokens: 3, weights: [1, 2], within: 1.12 },
-    { racks: 4, count: 12, tokens: 2, weights: [1], within: 1.5 },
-    { racks: 5, count: 14, tokens: 2, weights: [1], within: 1.5 },
+    { racks: 1, count: 9, tokens: 2, weights: [1] },
+    { racks: 1, count: 16, tokens: 4, weights: [1] },
+    { racks: 1, count: 12, tokens: 3, weights: [1, 2] },
+    { racks: 4, count: 12, tokens: 2, weights: [1] },
+    { racks: 5, count: 14, tokens: 2, weights: [1] },
   ];
 
   it.each(shapes)(
-    "come within $within times it: $racks racks, $count members of $tokens tokens, weights $weights",
+    "come near it: $racks racks, $count members of $tokens tokens, weights $weights",
     (shape) => {
       for (let seed = 1; seed <= 6; seed++) {
         const { members, ring } = grown(shape, seed);
@@ -74,7 +74,7 @@ describe("tokens near the least spread", () => {
         const spread = spreadWith(ring, positions!);
         const last = { ...newcomerOf(shape), tokens: Array<bigint>(shape.tokens).fill(0n) };
         const least = leastSpread([...members, last], RF, spread);
-        expect(spread).toBeLessThanOrEqual(shape.within * least);
+        expect(spread).toBeLessThanOrEqual(WITHIN * least);
       }
     },
   );

@@ -2,24 +2,32 @@
  * Tokens for one more member with which the spread is nearly the least that any tokens could give.
  *
  * With few tokens per member there are few ways to relieve all those who hold most, and a search by descent
- * misses them: its spreads are 1.1 to 1.5 times the least. There the sets of tokens can be gone through one and all
- * (`window-search.ts`). Of those within `NEAR` of the least we take the set that cuts the gaps most evenly, for the sake of the
- * members to come (see `token-search.ts`).
+ * misses them: its spreads are 1.1 to 1.5 times the least. There the sets of tokens can be gone through
+ * (`window-search.ts`): first for sets that are closer and closer, until there are none or the steps run out. Then, of
+ * those within `NEAR` of the closest, we take the set that cuts the gaps most evenly, for the sake of the members to come
+ * (see `token-search.ts`).
  */
 import { must } from "../../util/assert.ts";
 import { Reliefs } from "./reliefs.ts";
 import type { RingLoads } from "./ring-loads.ts";
 import { MARGIN } from "./token-search.ts";
-import { leastWidth, WindowSearch, type Choice } from "./window-search.ts";
+import type { Choice } from "./window-choice.ts";
+import { WindowSearch } from "./window-search.ts";
 
-/** A spread is near the least if it is at most so many times as wide. */
-const NEAR = 1.12;
+/**
+ * A spread is near the least if it is at most so many times as wide. Taken always, the least itself leaves the members to
+ * come less to choose from.
+ */
+const NEAR = 1.06;
+/** The next set must be closer by this. */
+const CLOSER = 1.03;
 /** Positions of the window per width; what is found is up to one of them wider. */
 const POSITIONS = 32;
-/** With more steps, some microseconds each, a position of the window is given up. */
+/** A position of the window is given up after so many steps, of some microseconds each. */
 const STEPS_MAX = 500;
-/** The least is known to a share of itself. */
-const PRECISION = 0.01;
+/** Steps for the closest set, and with those for the evenest one. */
+const STEPS_CLOSEST = 20_000;
+const STEPS_ALL = 30_000;
 
 /**
  * @param ring - the newcomer sits last and has no tokens; so again afterwards.
@@ -35,27 +43,52 @@ export function nearLeastPositions(
   const limits = { positions: POSITIONS, stepsMax: STEPS_MAX };
   const search = new WindowSearch(new Reliefs(ring), tokenCount, limits);
   let closest: Candidate | undefined;
-  const candidateOf = (choice: Choice): Candidate => {
+  let next = atMost(ring, search, tokenCount, reached / NEAR);
+  while (next !== undefined) {
+    closest = next;
+    if (search.steps > STEPS_CLOSEST) break;
+    next = atMost(ring, search, tokenCount, closest.spread / CLOSER);
+  }
+  return closest && evenest(ring, search, tokenCount, closest).positions;
+}
+
+/** Tokens that leave at most such a spread. */
+function atMost(
+  ring: RingLoads,
+  search: WindowSearch,
+  tokenCount: number,
+  spread: number,
+): Candidate | undefined {
+  let found: Candidate | undefined;
+  search.find(widthFor(spread), (choice) => {
     const candidate = evaluated(ring, choice, tokenCount);
-    if (candidate.spread < (closest?.spread ?? reached)) closest = candidate;
-    return candidate;
-  };
-  const isPossible = (width: number): boolean =>
-    search.find(width, (choice) => {
-      candidateOf(choice);
-      return true;
-    });
-  if (!isPossible(reached / NEAR)) return undefined;
-  const { possible } = leastWidth(isPossible, reached / NEAR, PRECISION);
-  let evenest = closest;
-  search.find((possible * NEAR) / (1 + 1 / POSITIONS), (choice) => {
-    if (evennessOf(choice, offsetsIn(choice)) <= (evenest?.evenness ?? 0)) return false;
-    const candidate = candidateOf(choice);
-    if (candidate.spread <= possible * NEAR) evenest = candidate;
+    if (candidate.spread <= spread) found = candidate;
+    return found !== undefined;
+  });
+  return found;
+}
+
+/** Of those near the closest the ones that cut the gaps most evenly. */
+function evenest(
+  ring: RingLoads,
+  search: WindowSearch,
+  tokenCount: number,
+  closest: Candidate,
+): Candidate {
+  const limit = closest.spread * NEAR;
+  let best = closest;
+  search.find(widthFor(limit), (choice) => {
+    if (search.steps > STEPS_ALL) return true;
+    if (evennessOf(choice, offsetsIn(choice)) <= best.evenness) return false;
+    const candidate = evaluated(ring, choice, tokenCount);
+    if (candidate.spread <= limit) best = candidate;
     return false;
   });
-  return evenest?.positions;
+  return best;
 }
+
+/** The width of windows, all in all as wide as the spread. */
+const widthFor = (spread: number): number => spread / (1 + 1 / POSITIONS);
 
 interface Candidate {
   readonly positions: readonly number[];

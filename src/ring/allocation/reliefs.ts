@@ -12,19 +12,17 @@ export class Reliefs {
   readonly loads: Float64Array;
   /** The gaps, large ones first: it is better for the members to come if those are cut. */
   readonly gaps: readonly number[];
-  /** The gaps in which a token relieves the seat, in the same order. */
-  readonly gapsOf: readonly (readonly number[])[];
+  /** Whom a token in the gap relieves, each once. */
+  readonly relieved: readonly Int32Array[];
   /** Whole ranges that a token in the gap takes, and from whom. */
   readonly ranges: readonly Int32Array[];
   readonly losers: readonly Int32Array[];
+  /** The gaps in which a token takes the range, or a part of it. */
+  readonly takers: readonly Int32Array[];
   /** Who loses the part of the gap that lies before the token; negative if nobody does. */
   readonly partLosers: Int32Array;
   /** Size of the gap, also as a range of its own. */
   readonly sizes: Float64Array;
-  /** True if the newcomer can take ranges that nobody has to give up for it. */
-  readonly lacksReplicas: boolean;
-  /** How many seats one token relieves at most. */
-  readonly losersMax: number;
   /** True if the loser of the range depends on which token its walk meets. */
   readonly isAmbiguous: Uint8Array;
   /** What a share of the ring is for each seat, and for the newcomer as the last. */
@@ -43,11 +41,9 @@ export class Reliefs {
     const [ranges, losers]: [Int32Array[], Int32Array[]] = [[], []];
     const { sizes } = this;
     this.gaps = Array.from(sizes.keys()).toSorted((a, b) => (sizes[b] ?? 0) - (sizes[a] ?? 0));
-    const gapsOf: Set<number>[] = Array.from({ length: newcomer }, () => new Set());
     const loserOf = new Map<number, number>();
-    const note = (range: number, loser: number, gap: number): void => {
+    const note = (range: number, loser: number): void => {
       if (loser < NOBODY) return;
-      if (loser !== NOBODY) gapsOf[loser]?.add(gap);
       if ((loserOf.get(range) ?? loser) !== loser) this.isAmbiguous[range] = 1;
       loserOf.set(range, loser);
     };
@@ -56,17 +52,20 @@ export class Reliefs {
       this.partLosers[gap] = ring.partLoser;
       ranges.push(ring.ranges.slice(0, ring.effectCount));
       losers.push(ring.losers.slice(0, ring.effectCount));
-      note(gap, ring.partLoser, gap);
+      note(gap, ring.partLoser);
       for (let at = 0; at < ring.effectCount; at++) {
-        note(ring.ranges[at] ?? 0, ring.losers[at] ?? NOBODY, gap);
+        note(ring.ranges[at] ?? 0, ring.losers[at] ?? NOBODY);
       }
     }
     this.ranges = ranges;
     this.losers = losers;
-    this.lacksReplicas = [...loserOf.values()].includes(NOBODY);
-    this.losersMax = Math.max(
-      ...losers.map((whole, gap) => new Set([...whole, this.partLosers[gap]]).size),
-    );
-    this.gapsOf = gapsOf.map((of) => this.gaps.filter((gap) => of.has(gap)));
+    const takers: number[][] = ranges.map((_, gap) => [gap]);
+    for (const [gap, whole] of ranges.entries())
+      for (const range of whole) takers[range]?.push(gap);
+    this.takers = takers.map((gaps) => Int32Array.from(gaps));
+    this.relieved = losers.map((whole, gap) => {
+      const seats = new Set([...whole, this.partLosers[gap] ?? NOBODY]);
+      return Int32Array.from([...seats].filter((seat) => seat >= 0));
+    });
   }
 }

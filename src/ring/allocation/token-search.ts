@@ -38,7 +38,7 @@ const LAMBDA = 0.5;
  * tokens. With few tokens more kicks bring nothing.
  */
 const FEW = { kicks: 200, gapsCompared: 0.5 };
-const MANY = { kicks: 400, gapsCompared: 0.1 };
+const MANY = { kicks: 1500, gapsCompared: 0.1 };
 const MANY_TOKENS = 8;
 const DESCENT_PASSES_MAX = 4;
 /** Of so many tokens places are sought again after a kick. */
