@@ -26,7 +26,7 @@ import { RingLoads, type RingSeat } from "./ring-loads.ts";
 import { placedTokens, tokenAt } from "./ring-position.ts";
 import { TokenSearch } from "./token-search.ts";
 
-/** For up to so many tokens all sets of them are gone through. */
+/** For up to so many tokens the sets of them can be gone through, or enough of them. */
 const FEW_TOKENS = 8;
 
 /**

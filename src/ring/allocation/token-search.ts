@@ -35,7 +35,7 @@ const LAMBDA_SINGLE = 0.02;
 const LAMBDA = 0.5;
 /**
  * Kicks, and how much less the gaps weigh when the results of two of them are compared: with few and with many
- * tokens. With few tokens more kicks bring nothing.
+ * tokens. With few tokens more kicks bring nothing; with many, these leave 0.96 of the spread that 400 of them do.
  */
 const FEW = { kicks: 200, gapsCompared: 0.5 };
 const MANY = { kicks: 1500, gapsCompared: 0.1 };
