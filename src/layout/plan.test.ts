@@ -4,6 +4,7 @@ import type { PlanView, PlanWarning, StagedChange } from "../model/topology-api.
 import { type Layout, LayoutError, type LayoutKeyspace } from "./layout.ts";
 import { type PlanFacts, planOf } from "./plan.ts";
 import { factsOf, keyspaceWith, layoutOf, targetOf, waiting, withDown } from "./planning.suite.ts";
+import { finished } from "../util/stepwise.ts";
 import { type StagingFacts, applyStaged } from "./staging.ts";
 import { member, memberId } from "./testing.suite.ts";
 
@@ -25,7 +26,7 @@ function planned(changes: readonly StagedChange[], options: Planned = {}): PlanV
   const from = options.from ?? head;
   const base = options.base ?? from;
   const facts = options.facts ?? factsOf(from);
-  const target = targetOf(from, applyStaged(from, changes, { ...facts, base }), base);
+  const target = targetOf(from, finished(applyStaged(from, changes, { ...facts, base })), base);
   const densities = new Map(from.keyspaces.map(({ id }) => [id, { bytes: GIB, keys: 1000 }]));
   const { aliveIds } = facts;
   const planFacts = { aliveIds, densities, streamBytesPerSecond: 2 ** 20, ...options.plan };
@@ -203,13 +204,13 @@ describe("a plan warns", () => {
   });
 
   it("of a change that is still under way, and plans from what is read", () => {
-    const under = { ...targetOf(head, applyStaged(head, [], factsOf(head))) };
+    const under = { ...targetOf(head, finished(applyStaged(head, [], factsOf(head)))) };
     const reverted = planned([], { from: under, base: head });
     expect(codesOf(reverted)).toEqual(["OVERTAKES"]);
     expect(reverted.movedBytes).toBe(0);
     const left = targetOf(
       head,
-      applyStaged(head, [{ kind: "leave", member: memberId(4) }], factsOf(head)),
+      finished(applyStaged(head, [{ kind: "leave", member: memberId(4) }], factsOf(head))),
     );
     const facts = { ...factsOf(left), aliveIds: factsOf(head).aliveIds };
     const plan = planned([{ kind: "move", member: memberId(3), tokens: ["1"] }], {
@@ -355,7 +356,7 @@ describe("what a plan says that moves", () => {
         const { head: from, outside, spare } = ring;
         const changes = makers.map((make) => make(spare));
         const facts = factsOf(from, { waiting: outside });
-        const content = contentOrNothing(() => applyStaged(from, changes, facts));
+        const content = contentOrNothing(() => finished(applyStaged(from, changes, facts)));
         if (content === undefined) return;
         const target = targetOf(from, content);
         const density = { keys: CELLS, bytes: CELLS * 100 };

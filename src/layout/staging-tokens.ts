@@ -6,7 +6,7 @@
  * among the staged changes, and one that is to have fewer first gives up what it got among them: no
  * data have moved for those yet, and a change that is taken back leaves the ring as it was.
  */
-import { allocateTokens, tokenCountForWeight } from "../ring/allocation/allocate.ts";
+import { allocationSteps, tokenCountForWeight } from "../ring/allocation/allocate.ts";
 import {
   AllocationError,
   type AllocationRequest,
@@ -14,10 +14,11 @@ import {
   type RingMember,
   TOKENS_PER_MEMBER_MAX,
 } from "../ring/allocation/allocation.ts";
-import { allocateBalanced } from "../ring/allocation/balanced.ts";
+import { balancedSteps } from "../ring/allocation/balanced.ts";
 import { fewerTokens } from "../ring/allocation/fewer-tokens.ts";
 import { MURMUR3_SPACE } from "../ring/allocation/token-space.ts";
 import { TokenError } from "../ring/token.ts";
+import type { Stepwise } from "../util/stepwise.ts";
 import { type Replication, parseReplication } from "../placement/strategy.ts";
 import type { LayoutError, LayoutKeyspace, LayoutMember } from "./layout.ts";
 import { RingTokens, noWidths } from "./ring-tokens.ts";
@@ -29,21 +30,23 @@ const ASSUMED_REPLICAS = 3;
 type Place = Omit<LayoutMember, "tokens">;
 
 /** The tokens with which a member joins: given ones, those it was told, or its allocator's choice. */
-export function joiningTokens(
+export function* joiningTokens(
   draft: Draft,
   waiting: WaitingMember,
   given: readonly string[] | undefined,
   staging: Staging,
-): string[] {
+): Stepwise<string[]> {
   const told = given ?? (waiting.initialToken.length > 0 ? waiting.initialToken : undefined);
   if (told !== undefined) return explicitTokens(draft, waiting, told, staging);
+  return yield* allocatedInSteps(staging, chosenTokens(draft, waiting, staging));
+}
+
+function* chosenTokens(draft: Draft, waiting: WaitingMember, staging: Staging): Stepwise<string[]> {
   const tokenCount = tokenCountForWeight(waiting.numTokens, waiting.weight);
   const tokens = ringTokens(draft, staging);
-  return allocated(staging, () => {
-    if (tokens.isOrdered) return drawnTokens(tokens, tokenCount, waiting, staging);
-    const request = requestFor(draft, waiting, { tokenCount, tokens, staging });
-    return tokens.textsOf(allocateTokens({ kind: waiting.allocator }, request));
-  });
+  if (tokens.isOrdered) return drawnTokens(tokens, tokenCount, waiting, staging);
+  const request = requestFor(draft, waiting, { tokenCount, tokens, staging });
+  return tokens.textsOf(yield* allocationSteps({ kind: waiting.allocator }, request));
 }
 
 /** Tokens that somebody named. Throws LayoutError, TOKEN_TAKEN among others. */
@@ -81,12 +84,12 @@ export function explicitTokens(
 }
 
 /** Another number of tokens, with as many of the present ones as possible. */
-export function resizedTokens(
+export function* resizedTokens(
   draft: Draft,
   member: LayoutMember,
   tokenCount: number,
   staging: Staging,
-): readonly string[] {
+): Stepwise<readonly string[]> {
   requireCount(tokenCount, staging);
   if (tokenCount === member.tokens.length) return member.tokens;
   const tokens = ringTokens(draft, staging);
@@ -104,7 +107,8 @@ export function resizedTokens(
     return tokens.textsOf(fewerTokens(request, { tokens: all, expendable: returning }));
   }
   const wanted = { ...request, tokenCount: tokenCount - all.length };
-  return allocated(staging, () => tokens.textsOf([...all, ...allocateBalanced(wanted, all)]));
+  const added = yield* allocatedInSteps(staging, balancedSteps(wanted, all));
+  return tokens.textsOf([...all, ...added]);
 }
 
 /** How many tokens a member has per weight: what stays when its weight changes. */
@@ -243,9 +247,22 @@ export function allocated<T>(staging: Staging, allocate: () => T): T {
   try {
     return allocate();
   } catch (error) {
-    if (error instanceof TokenError) throw refusal(staging, error.message);
-    if (!(error instanceof AllocationError)) throw error;
-    const code = error.code === "TOKEN_TAKEN" ? "TOKEN_TAKEN" : "CHANGE_REFUSED";
-    throw refusal(staging, error.message, { code });
+    throw ofChange(staging, error);
   }
+}
+
+/** The same with one that takes longer. */
+function* allocatedInSteps<T>(staging: Staging, allocation: Stepwise<T>): Stepwise<T> {
+  try {
+    return yield* allocation;
+  } catch (error) {
+    throw ofChange(staging, error);
+  }
+}
+
+function ofChange(staging: Staging, error: unknown): unknown {
+  if (error instanceof TokenError) return refusal(staging, error.message);
+  if (!(error instanceof AllocationError)) return error;
+  const code = error.code === "TOKEN_TAKEN" ? "TOKEN_TAKEN" : "CHANGE_REFUSED";
+  return refusal(staging, error.message, { code });
 }

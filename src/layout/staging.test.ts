@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { StagedChange } from "../model/topology-api.ts";
 import { SeededRng } from "../util/random.ts";
+import { finished } from "../util/stepwise.ts";
 import { commit, genesis } from "./commit.ts";
 import { type Layout, LayoutError } from "./layout.ts";
 import { planOf } from "./plan.ts";
@@ -16,7 +17,7 @@ const four = [1, 2, 3, 4].map((number) => member(number, { tokens: quarter(numbe
 const head = layoutOf({ members: four, keyspaces: [keyspaceWith(1, { dc1: "3" })] });
 
 function after(changes: readonly StagedChange[], facts: StagingFacts = factsOf(head), from = head) {
-  return applyStaged(from, changes, facts);
+  return finished(applyStaged(from, changes, facts));
 }
 
 interface Outcome {
@@ -39,7 +40,7 @@ function refusalOf(
   facts: StagingFacts = factsOf(head),
   from: Layout = head,
 ): { code: string; message: string } {
-  const { code, refusal } = outcomeOf(() => applyStaged(from, changes, facts));
+  const { code, refusal } = outcomeOf(() => finished(applyStaged(from, changes, facts)));
   if (code === undefined || refusal === undefined) throw new Error("nothing was refused");
   return { code, message: refusal };
 }
@@ -349,7 +350,7 @@ describe("what is staged", () => {
     const ring = commit(founded, { kind: "create-keyspace", definition });
     const changes: StagedChange[] = [{ kind: "leave", member: memberId(4) }];
     const facts = factsOf(ring);
-    const content = applyStaged(ring, changes, facts);
+    const content = finished(applyStaged(ring, changes, facts));
     const target = commit(ring, { kind: "plan", content });
     expect(target).toMatchObject({ ...content, base: 2, version: { counter: 3 } });
     const planFacts = { ...facts, densities: new Map(), streamBytesPerSecond: 1 };
@@ -431,9 +432,11 @@ describe("whatever is staged", () => {
       fc.property(fc.array(anyChange, { minLength: 1, maxLength: 3 }), fc.nat(), (staged, seed) => {
         const facts = { ...factsOf(from, { waiting: outside }), rng: new SeededRng(seed) };
         const before = JSON.stringify(from);
-        const outcome = outcomeOf(() => applyStaged(from, staged, withDown(facts, dead)));
+        const outcome = outcomeOf(() => finished(applyStaged(from, staged, withDown(facts, dead))));
         const again = { ...facts, rng: new SeededRng(seed) };
-        expect(outcomeOf(() => applyStaged(from, staged, withDown(again, dead)))).toEqual(outcome);
+        expect(outcomeOf(() => finished(applyStaged(from, staged, withDown(again, dead))))).toEqual(
+          outcome,
+        );
         expect(JSON.stringify(from)).toBe(before);
         expect(outcome.refusal ?? "").toMatch(/^$| is not possible: .{10}/u);
         if (outcome.content === undefined) {
@@ -464,7 +467,9 @@ describe("whatever is staged", () => {
       fc.property(fc.array(anyReversible, { minLength: 1, maxLength: 3 }), (staged) => {
         const back = staged.flatMap((change) => inverse(change) ?? []).toReversed();
         const facts = factsOf(from, { waiting: outside });
-        const { content } = outcomeOf(() => applyStaged(from, [...staged, ...back], facts));
+        const { content } = outcomeOf(() =>
+          finished(applyStaged(from, [...staged, ...back], facts)),
+        );
         if (content === undefined) return;
         undone++;
         expect(layoutOf(content)).toEqual(layoutOf(from));

@@ -13,6 +13,7 @@ import type { StagedChange } from "../model/topology-api.ts";
 import { tokenCountForWeight } from "../ring/allocation/allocate.ts";
 import { ReplicationError, expandReplication, parseReplication } from "../placement/strategy.ts";
 import { unreachable } from "../util/assert.ts";
+import type { Stepwise } from "../util/stepwise.ts";
 import { keyspaceTable, replicationFactors } from "./keyspace-table.ts";
 import {
   type Layout,
@@ -57,14 +58,14 @@ export type StagedContent = Omit<LayoutContent, "base">;
  * The layout that the changes make of `head`. Throws LayoutError: CHANGE_REFUSED, TOKEN_TAKEN,
  * ADDRESS_TAKEN, UNKNOWN_MEMBER, ID_REMOVED, UNKNOWN_KEYSPACE, INVALID_REPLICATION or INVALID.
  */
-export function applyStaged(
+export function* applyStaged(
   head: Layout,
   staged: readonly StagedChange[],
   facts: StagingFacts,
-): StagedContent {
+): Stepwise<StagedContent> {
   const { clusterId, clusterName, partitioner, base } = head;
   let draft: Draft = head;
-  for (const change of staged) draft = applied(draft, { head, facts, change });
+  for (const change of staged) draft = yield* applied(draft, { head, facts, change });
   const { members, keyspaces, leavingIds, removedIds } = draft;
   const rest = { members, keyspaces, leavingIds, removedIds };
   const content = { clusterId, clusterName, partitioner, ...rest };
@@ -73,11 +74,11 @@ export function applyStaged(
   return content;
 }
 
-function applied(draft: Draft, staging: Staging): Draft {
+function* applied(draft: Draft, staging: Staging): Stepwise<Draft> {
   const { change } = staging;
   switch (change.kind) {
     case "join":
-      return joined(draft, change, staging);
+      return yield* joined(draft, change, staging);
     case "leave":
       return left(draft, change, staging);
     case "remove":
@@ -90,16 +91,14 @@ function applied(draft: Draft, staging: Staging): Draft {
     case "replace":
       return replaced(draft, change, staging);
     case "weight":
-      return changed(draft, change, staging, (member) => reweighed(draft, member, change, staging));
+      return yield* reweighed(draft, change, staging);
     case "place":
       return changed(draft, change, staging, ({ dc, rack }) => ({
         dc: change.dc ?? dc,
         rack: change.rack ?? rack,
       }));
     case "num-tokens":
-      return changed(draft, change, staging, (member) => ({
-        tokens: resizedTokens(draft, member, change.numTokens, staging),
-      }));
+      return yield* resized(draft, change, staging);
     case "double":
       return doubled(draft, change, staging);
     case "replication":
@@ -111,9 +110,9 @@ function applied(draft: Draft, staging: Staging): Draft {
 
 type Change<Kind extends StagedChange["kind"]> = Extract<StagedChange, { readonly kind: Kind }>;
 
-function joined(draft: Draft, change: Change<"join">, staging: Staging): Draft {
+function* joined(draft: Draft, change: Change<"join">, staging: Staging): Stepwise<Draft> {
   const waiting = waitingNamed(draft, change.member, staging);
-  const tokens = joiningTokens(draft, waiting, change.tokens, staging);
+  const tokens = yield* joiningTokens(draft, waiting, change.tokens, staging);
   return withMember(draft, placed(waiting, tokens));
 }
 
@@ -179,17 +178,31 @@ function changed(
   return withMember(draft, { ...member, ...fieldsOf(member) });
 }
 
-function reweighed(
+function* reweighed(
   draft: Draft,
-  member: LayoutMember,
-  { weight }: Change<"weight">,
+  { member: name, weight }: Change<"weight">,
   staging: Staging,
-): Partial<LayoutMember> {
+): Stepwise<Draft> {
+  const member = memberNamed(draft, name, staging);
   if (!(weight > 0 && Number.isFinite(weight))) {
     throw refusal(staging, `a weight is a number above 0, not ${weight}`);
   }
   const tokenCount = tokenCountForWeight(tokensPerWeight(member, staging), weight);
-  return { weight, tokens: resizedTokens(draft, { ...member, weight }, tokenCount, staging) };
+  const next = { ...member, weight };
+  return withMember(draft, {
+    ...next,
+    tokens: yield* resizedTokens(draft, next, tokenCount, staging),
+  });
+}
+
+function* resized(
+  draft: Draft,
+  { member: name, numTokens }: Change<"num-tokens">,
+  staging: Staging,
+): Stepwise<Draft> {
+  const member = memberNamed(draft, name, staging);
+  const tokens = yield* resizedTokens(draft, member, numTokens, staging);
+  return withMember(draft, { ...member, tokens });
 }
 
 function doubled(draft: Draft, change: Change<"double">, staging: Staging): Draft {

@@ -11,13 +11,17 @@
  */
 import type { GossipMember } from "../gossip/gossip-io.ts";
 import { decodePlace } from "../layout/encoding.ts";
+import { headOf } from "../layout/history.ts";
 import type { LayoutIntent } from "../layout/intents.ts";
 import type { Layout, LayoutMember } from "../layout/layout.ts";
 import type { WaitingMember } from "../layout/staging.ts";
-import type { Logger, Rng } from "../model/deps.ts";
+import type { Clock, Logger, Rng } from "../model/deps.ts";
+import { InvariantError } from "../util/assert.ts";
+import type { Stepwise } from "../util/stepwise.ts";
 import { asBoolean, asInteger, asList, asOneOf, asRecord, asText } from "../util/untrusted.ts";
 import type { LayoutKeeper, Wish } from "./layout-keeper.ts";
 import { ALLOCATORS } from "./options-table.ts";
+import { inSlices } from "./slices.ts";
 import { chooseTokens } from "./token-choice.ts";
 
 /** Application states. */
@@ -94,18 +98,32 @@ function isKnown({ members, leavingIds, removedIds }: Layout, id: string): boole
   return members.some((one) => one.id === id) || [...leavingIds, ...removedIds].includes(id);
 }
 
+/** What a request leads to: a member of the ring, or the reason why not. */
+type Place = LayoutMember | Error;
+
 export interface JoinRequestsDeps {
+  readonly clock: Clock;
   readonly keeper: LayoutKeeper;
   readonly rng: Rng;
   readonly logger: Logger;
   /** Tells the others the refusals, as JSON of reasons by id. */
   readonly onRefusals: (text: string) => void;
+  /** Tokens have been chosen: it is time for a review. */
+  readonly onChosen: () => void;
 }
 
-/** The side of the ring: grants what is asked for. */
+/**
+ * The side of the ring: grants what is asked for.
+ *
+ * Tokens are chosen between requests of clients, which takes a while. So a review only begins that, and the one
+ * when it is done commits all together, unless the ring has become another one.
+ */
 export class JoinRequests {
   readonly #deps: JoinRequestsDeps;
   #refusals = "{}";
+  #isChoosing = false;
+  /** Places by member id, and for which ring and requests they were chosen. */
+  #chosen: { readonly of: string; readonly places: ReadonlyMap<string, Place> } | undefined;
 
   constructor(deps: JoinRequestsDeps) {
     this.#deps = deps;
@@ -120,40 +138,83 @@ export class JoinRequests {
     const requests = strangersOf(head, members).filter(
       ({ isAutomatic, sponsor }) => isAutomatic && isMine(sponsor),
     );
-    const wishes = new Map<Wish, JoinRequest>(
-      requests.map((request) => [(base: Layout) => this.#wishOf(request, base), request]),
-    );
+    if (requests.length === 0) return this.#refuse({});
+    const places = this.#placesFor(requests);
+    if (places !== undefined) this.#refuse(this.#propose(places));
+  }
+
+  /** Undefined while they are being chosen. */
+  #placesFor(requests: readonly JoinRequest[]): ReadonlyMap<string, Place> | undefined {
+    const { newest } = this.#deps.keeper;
+    if (newest === undefined || this.#isChoosing) return undefined;
+    const ring = headOf(newest);
+    // Some may be in a layout that is still on its way to the disk.
+    const isIn = (id: string): boolean => ring.members.some((member) => member.id === id);
+    const missing = requests.filter(({ id }) => !isIn(id));
+    if (missing.length === 0) return new Map();
+    const of = JSON.stringify([ring.version, missing]);
+    if (this.#chosen?.of !== of) return this.#choose(of, ring, missing);
+    return this.#chosen.places;
+  }
+
+  #choose(of: string, ring: Layout, requests: readonly JoinRequest[]): undefined {
+    const { clock, rng, onChosen } = this.#deps;
+    this.#isChoosing = true;
+    void inSlices(placesOf(requests, ring, rng), clock).then((places) => {
+      this.#chosen = { of, places };
+      this.#isChoosing = false;
+      onChosen();
+    });
+  }
+
+  /** Reasons by id of those that cannot be had. */
+  #propose(places: ReadonlyMap<string, Place>): Readonly<Record<string, string>> {
+    const ids = new Map<Wish, string>();
+    for (const [id, place] of places) ids.set(() => joinAt(place), id);
     const refused: Record<string, string> = {};
-    if (wishes.size > 0) {
-      for (const [wish, error] of this.#deps.keeper.propose([...wishes.keys()])) {
-        const id = wishes.get(wish)?.id;
-        if (id === undefined || Object.keys(refused).length >= REFUSALS_MAX) continue;
-        refused[id] = error.message.slice(0, REASON_MAX);
-        this.#deps.logger.warn("join.refused", { memberId: id, reason: error.message });
-      }
+    if (ids.size === 0) return refused;
+    for (const [wish, error] of this.#deps.keeper.propose([...ids.keys()])) {
+      const id = ids.get(wish);
+      if (id === undefined || Object.keys(refused).length >= REFUSALS_MAX) continue;
+      refused[id] = error.message.slice(0, REASON_MAX);
+      this.#deps.logger.warn("join.refused", { memberId: id, reason: error.message });
     }
+    return refused;
+  }
+
+  #refuse(refused: Readonly<Record<string, string>>): void {
     const text = JSON.stringify(refused);
     if (text === this.#refusals) return;
     this.#refusals = text;
     this.#deps.onRefusals(text);
   }
+}
 
-  #wishOf(request: JoinRequest, base: Layout): LayoutIntent {
+function joinAt(place: Place): LayoutIntent {
+  if (place instanceof Error) throw place;
+  return { kind: "join", member: place };
+}
+
+/** Places by member id; each one is chosen with those before it in the ring. */
+function* placesOf(
+  requests: readonly JoinRequest[],
+  { partitioner, members: present }: Layout,
+  rng: Rng,
+): Stepwise<ReadonlyMap<string, Place>> {
+  const places = new Map<string, Place>();
+  const members = [...present];
+  for (const request of requests) {
     const { id, address, respAddress, httpAddress, dc, rack, weight } = request;
-    // It may be in a layout that is still on its way to the disk; choosing tokens takes long.
-    const present = base.members.find((member) => member.id === id);
-    if (present !== undefined) return { kind: "join", member: present };
-    const tokens = chooseTokens(request, { id, dc, rack, weight }, base, this.#deps.rng);
-    const member: LayoutMember = {
-      id,
-      address,
-      respAddress,
-      httpAddress,
-      dc,
-      rack,
-      weight,
-      tokens,
-    };
-    return { kind: "join", member };
+    const joining = { id, dc, rack, weight };
+    try {
+      const tokens = yield* chooseTokens(request, joining, { partitioner, members }, rng);
+      const member = { id, address, respAddress, httpAddress, dc, rack, weight, tokens };
+      places.set(id, member);
+      members.push(member);
+    } catch (error) {
+      if (error instanceof InvariantError) throw error;
+      places.set(id, error as Error);
+    }
   }
+  return places;
 }

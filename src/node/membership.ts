@@ -13,6 +13,7 @@ import { type LayoutHistory, activeMembers, headOf, readLayoutOf } from "../layo
 import type { LayoutMember } from "../layout/layout.ts";
 import type { Clock, Logger, Rng } from "../model/deps.ts";
 import { InvariantError, must } from "../util/assert.ts";
+import { finished } from "../util/stepwise.ts";
 import { randomUuid } from "../util/random.ts";
 import { dissenters, isBehind } from "./agreement.ts";
 import { otherCluster, otherPartitioner } from "./cluster-check.ts";
@@ -157,7 +158,10 @@ export class Membership {
     const { identity, address, frontEnds } = must(this.#running, "the member runs");
     const { dc, rack, weight, clusterName, partitioner } = this.#options;
     const joining = { id: identity.memberId, dc, rack, weight };
-    const tokens = chooseTokens(this.#options, joining, { partitioner }, this.#deps.rng);
+    // An empty ring leaves little to choose.
+    const tokens = finished(
+      chooseTokens(this.#options, joining, { partitioner, members: [] }, this.#deps.rng),
+    );
     const founder: LayoutMember = { ...joining, address, ...frontEnds, tokens };
     this.#deps.keeper.found({
       clusterId: randomUuid(this.#deps.rng),

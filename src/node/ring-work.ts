@@ -75,7 +75,11 @@ export class RingWork {
     this.#deps = deps;
     this.#options = options;
     this.tasks = new TaskRegister({ clock: deps.clock, onChange: () => this.#saveTasks() });
-    this.#joins = new JoinRequests({ ...deps, onRefusals: (text) => this.#tellRefusals(text) });
+    this.#joins = new JoinRequests({
+      ...deps,
+      onRefusals: (text) => this.#tellRefusals(text),
+      onChosen: () => this.review(),
+    });
     this.#sync = new SyncRunner({ ...deps, ...this.#syncDeps() }, options);
     this.#outgoing = new OutgoingStreams(deps);
     this.#cleanup = new CleanupWork({ ...deps, tasks: this.tasks });

@@ -2,7 +2,8 @@
 import type { Layout } from "../layout/layout.ts";
 import { RingTokens, noWidths } from "../layout/ring-tokens.ts";
 import type { Rng } from "../model/deps.ts";
-import { allocateTokens, tokenCountForWeight } from "../ring/allocation/allocate.ts";
+import type { Stepwise } from "../util/stepwise.ts";
+import { allocationSteps, tokenCountForWeight } from "../ring/allocation/allocate.ts";
 import type { JoiningMember } from "../ring/allocation/allocation.ts";
 import { MURMUR3_SPACE } from "../ring/allocation/token-space.ts";
 import type { Allocator } from "./options-table.ts";
@@ -20,21 +21,20 @@ export interface TokenChoice {
   readonly allocator: Allocator;
 }
 
-/** A ring that has no layout yet, or the layout that it has. */
-export type PresentRing = Layout | { readonly partitioner: string };
+/** The ring that a member joins; without members if it founds it. */
+export type PresentRing = Pick<Layout, "partitioner" | "members">;
 
 /**
  * Tokens in ring order. Throws TokenError, and AllocationError, e.g. when the Cassandra allocator
  * cannot serve this number of racks, or when an ordered partitioner leaves nothing to balance.
  */
-export function chooseTokens(
+export function* chooseTokens(
   choice: TokenChoice,
   joining: JoiningMember,
   ring: PresentRing,
   rng: Rng,
-): readonly string[] {
-  const present = "members" in ring ? ring.members : [];
-  const others = present.filter(({ id }) => id !== joining.id);
+): Stepwise<readonly string[]> {
+  const others = ring.members.filter(({ id }) => id !== joining.id);
   const { initialToken, numTokens, allocator } = choice;
   // Whether others own them is for the layout to say, which also knows what happened meanwhile.
   if (initialToken.length > 0) return namedTokens(ring.partitioner, initialToken);
@@ -55,7 +55,7 @@ export function chooseTokens(
   const rf = Object.fromEntries([...datacenters].map((dc) => [dc, ASSUMED_REPLICAS]));
   const replication = { kind: "network", rf } as const;
   const request = { space: MURMUR3_SPACE, members, joining, tokenCount, replication, rng };
-  return tokens.textsOf(allocateTokens({ kind: allocator }, request));
+  return tokens.textsOf(yield* allocationSteps({ kind: allocator }, request));
 }
 
 function namedTokens(partitioner: string, named: readonly string[]): readonly string[] {

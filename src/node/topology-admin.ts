@@ -37,10 +37,12 @@ import type {
 } from "../model/topology-api.ts";
 import type { Disk } from "../storage/disk.ts";
 import { must } from "../util/assert.ts";
+import { finished } from "../util/stepwise.ts";
 import { SeededRng } from "../util/random.ts";
 import { unconfirmed } from "./agreement.ts";
 import { strangersOf } from "./join-requests.ts";
 import type { LayoutKeeper } from "./layout-keeper.ts";
+import { inSlices } from "./slices.ts";
 import { StagedDocument } from "./staged-document.ts";
 
 const AGREEMENT_TIMEOUT_MS = 10_000;
@@ -78,7 +80,7 @@ export class TopologyAdmin {
   /** Hashes of plans that are being written down, before they are commits. */
   readonly #writing = new Set<string>();
   /** What staged changes made of a layout the last time, and of what it was made. */
-  #lastApplied: { readonly of: string; readonly content: StagedContent } | undefined;
+  #lastApplied: { readonly of: string; readonly outcome: StagedContent | LayoutError } | undefined;
   /** The head at the last review. */
   #lastHead: LayoutVersion | undefined;
 
@@ -110,6 +112,7 @@ export class TopologyAdmin {
 
   /** Throws KvError if the change can never be had. */
   async stage(change: StagedChange): Promise<readonly StagedChange[]> {
+    await this.#prepare([...this.#document.staged, change]);
     const staged = [...this.#document.staged, change];
     this.#preview(staged);
     await this.#document.save(staged);
@@ -123,6 +126,7 @@ export class TopologyAdmin {
   async plan(): Promise<PlanView> {
     if (this.#document.staged.length === 0) throw new KvError({ code: "NOTHING_STAGED" });
     const densities = await this.#deps.densities();
+    await this.#prepare(this.#document.staged);
     // What was staged, or the ring, may be another one by now: the rest is of one moment.
     const { staged } = this.#document;
     if (staged.length === 0) throw new KvError({ code: "NOTHING_STAGED" });
@@ -130,6 +134,7 @@ export class TopologyAdmin {
   }
 
   async commit(planHash: string): Promise<CommitView> {
+    await this.#prepare(this.#document.staged);
     const { staged } = this.#document;
     if (staged.length === 0) throw new KvError({ code: "NOTHING_STAGED" });
     const layout = this.#preview(staged);
@@ -271,22 +276,33 @@ export class TopologyAdmin {
     );
   }
 
-  /** Choosing tokens takes long enough for clients to notice: once for stage, plan and commit. */
+  /**
+   * Choosing tokens takes long enough for clients to notice: it is done beforehand, between their requests, and
+   * once for stage, plan and commit. Only if the ring or what is staged changes meanwhile, it is done again at once.
+   */
+  async #prepare(staged: readonly StagedChange[]): Promise<void> {
+    const history = this.#newest();
+    const facts = this.#stagingFacts(history);
+    const of = inputsOf(headOf(history), staged, facts);
+    if (this.#lastApplied?.of === of) return;
+    const work = applyStaged(headOf(history), staged, facts);
+    const outcome = await inSlices(work, this.#deps.clock).catch((error: unknown) => {
+      if (error instanceof LayoutError) return error;
+      throw error;
+    });
+    this.#lastApplied = { of, outcome };
+  }
+
   #applied(history: LayoutHistory, staged: readonly StagedChange[]): StagedContent {
     const head = headOf(history);
     const facts = this.#stagingFacts(history);
-    const { base, waiting, aliveIds } = facts;
-    const of = JSON.stringify([
-      head.version,
-      base?.version,
-      staged,
-      waiting,
-      [...aliveIds].toSorted(),
-    ]);
+    const of = inputsOf(head, staged, facts);
     if (this.#lastApplied?.of !== of) {
-      this.#lastApplied = { of, content: applyStaged(head, staged, facts) };
+      this.#lastApplied = { of, outcome: finished(applyStaged(head, staged, facts)) };
     }
-    return this.#lastApplied.content;
+    const { outcome } = this.#lastApplied;
+    if (outcome instanceof LayoutError) throw outcome;
+    return outcome;
   }
 
   #stagingFacts(history: LayoutHistory): StagingFacts {
@@ -387,4 +403,13 @@ export class TopologyAdmin {
       throw new KvError({ code: "CHANGE_REFUSED", change: String(named), reason: String(reason) });
     }
   }
+}
+
+/** All that decides what staged changes make of a layout, as text. */
+function inputsOf(
+  head: Layout,
+  staged: readonly StagedChange[],
+  { base, waiting, aliveIds }: StagingFacts,
+): string {
+  return JSON.stringify([head.version, base?.version, staged, waiting, [...aliveIds].toSorted()]);
 }

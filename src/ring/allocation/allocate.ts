@@ -5,6 +5,7 @@
  * allocator, then chance. Choosing among them is the caller's (the configuration's) business.
  */
 import { unreachable } from "../../util/assert.ts";
+import { finished, type Stepwise } from "../../util/stepwise.ts";
 import { weightedTokenCount } from "../tokens.ts";
 import {
   AllocationError,
@@ -12,7 +13,7 @@ import {
   compareTokens,
   type AllocationRequest,
 } from "./allocation.ts";
-import { allocateBalanced } from "./balanced.ts";
+import { balancedSteps } from "./balanced.ts";
 import { allocateCassandra } from "./cassandra.ts";
 import { evenTokens } from "./even.ts";
 
@@ -52,6 +53,14 @@ export type AllocationStrategy =
  * @throws AllocationError with the value that was wrong and what would be right.
  */
 export function allocateTokens(strategy: AllocationStrategy, request: AllocationRequest): bigint[] {
+  return finished(allocationSteps(strategy, request));
+}
+
+/** The same in steps, where it takes long: our own allocator does. */
+export function* allocationSteps(
+  strategy: AllocationStrategy,
+  request: AllocationRequest,
+): Stepwise<bigint[]> {
   checkRequest(request);
   switch (strategy.kind) {
     case "explicit":
@@ -63,7 +72,7 @@ export function allocateTokens(strategy: AllocationStrategy, request: Allocation
     case "cassandra":
       return allocateCassandra(request);
     case "balanced":
-      return allocateBalanced(request);
+      return yield* balancedSteps(request);
     default:
       return unreachable(strategy);
   }

@@ -19,6 +19,7 @@
  * Racks. If there are as many racks as replicas, each rack holds the ring once and is a ring of its own:
  * only the member's own rack counts. Otherwise all racks of the datacenter are one problem.
  */
+import { finished, type Stepwise } from "../../util/stepwise.ts";
 import { compareTokens, type AllocationRequest, type RingMember } from "./allocation.ts";
 import { countedRings, FEW_MEMBERS } from "./counted-rings.ts";
 import { nearLeastPositions } from "./near-least.ts";
@@ -38,10 +39,19 @@ export function allocateBalanced(
   request: AllocationRequest,
   kept: readonly bigint[] = [],
 ): bigint[] {
+  return finished(balancedSteps(request, kept));
+}
+
+/** The same in steps. */
+export function* balancedSteps(
+  request: AllocationRequest,
+  kept: readonly bigint[] = [],
+): Stepwise<bigint[]> {
   const ring = consideredRing(request, kept);
   const rings = countedRings(ring, request.tokenCount);
-  const found = new TokenSearch(rings, request.tokenCount, request.rng).place();
-  const positions = kept.length > 0 ? found : (closerPositions(request, ring) ?? found);
+  const found = yield* new TokenSearch(rings, request.tokenCount, request.rng).place();
+  const closer = kept.length > 0 ? undefined : yield* closerPositions(request, ring);
+  const positions = closer ?? found;
   const taken = new Set([...request.members.flatMap((member) => member.tokens), ...kept]);
   const tokens: bigint[] = [];
   for (const position of positions) {
@@ -54,16 +64,16 @@ export function allocateBalanced(
 }
 
 /** Where the search left the ring far from what can be reached, positions that come near it. */
-function closerPositions(
+function* closerPositions(
   request: AllocationRequest,
   found: RingLoads,
-): readonly number[] | undefined {
+): Stepwise<readonly number[] | undefined> {
   const { tokenCount } = request;
   const racks = new Set(found.seats.map(({ rack }) => rack));
   // In a small ring the search knows more about the members to come (`counted-rings.ts`).
   const small = racks.size > found.replicas ? 2 * FEW_MEMBERS : FEW_MEMBERS;
   if (tokenCount > FEW_TOKENS || found.seats.length <= small) return undefined;
-  return nearLeastPositions(consideredRing(request, []), tokenCount, found.spread);
+  return yield* nearLeastPositions(consideredRing(request, []), tokenCount, found.spread);
 }
 
 /**

@@ -8,6 +8,7 @@
  * (see `token-search.ts`).
  */
 import { must } from "../../util/assert.ts";
+import type { Stepwise } from "../../util/stepwise.ts";
 import { Reliefs } from "./reliefs.ts";
 import type { RingLoads } from "./ring-loads.ts";
 import { MARGIN } from "./token-search.ts";
@@ -35,32 +36,33 @@ const STEPS_ALL = 30_000;
  * @returns positions for the newcomer's tokens; undefined if `reached` is near the least, or no tokens are found
  *   that come nearer.
  */
-export function nearLeastPositions(
+export function* nearLeastPositions(
   ring: RingLoads,
   tokenCount: number,
   reached: number,
-): readonly number[] | undefined {
+): Stepwise<readonly number[] | undefined> {
   const limits = { positions: POSITIONS, stepsMax: STEPS_MAX };
   const search = new WindowSearch(new Reliefs(ring), tokenCount, limits);
   let closest: Candidate | undefined;
-  let next = atMost(ring, search, tokenCount, reached / NEAR);
+  let next = yield* atMost(ring, search, tokenCount, reached / NEAR);
   while (next !== undefined) {
     closest = next;
     if (search.steps > STEPS_CLOSEST) break;
-    next = atMost(ring, search, tokenCount, closest.spread / CLOSER);
+    next = yield* atMost(ring, search, tokenCount, closest.spread / CLOSER);
   }
-  return closest && evenest(ring, search, tokenCount, closest).positions;
+  if (closest === undefined) return undefined;
+  return (yield* evenest(ring, search, tokenCount, closest)).positions;
 }
 
 /** Tokens that leave at most such a spread. */
-function atMost(
+function* atMost(
   ring: RingLoads,
   search: WindowSearch,
   tokenCount: number,
   spread: number,
-): Candidate | undefined {
+): Stepwise<Candidate | undefined> {
   let found: Candidate | undefined;
-  search.find(widthFor(spread), (choice) => {
+  yield* search.find(widthFor(spread), (choice) => {
     const candidate = evaluated(ring, choice, tokenCount);
     if (candidate.spread <= spread) found = candidate;
     return found !== undefined;
@@ -69,15 +71,15 @@ function atMost(
 }
 
 /** Of those near the closest the ones that cut the gaps most evenly. */
-function evenest(
+function* evenest(
   ring: RingLoads,
   search: WindowSearch,
   tokenCount: number,
   closest: Candidate,
-): Candidate {
+): Stepwise<Candidate> {
   const limit = closest.spread * NEAR;
   let best = closest;
-  search.find(widthFor(limit), (choice) => {
+  yield* search.find(widthFor(limit), (choice) => {
     if (search.steps > STEPS_ALL) return true;
     if (evennessOf(choice, offsetsIn(choice)) <= best.evenness) return false;
     const candidate = evaluated(ring, choice, tokenCount);

@@ -22,6 +22,7 @@
  */
 import { must } from "../../util/assert.ts";
 import { randomBelow, randomFraction, type Uint32Source } from "../../util/random.ts";
+import type { Stepwise } from "../../util/stepwise.ts";
 import { RingBalance } from "./ring-balance.ts";
 import type { RingLoads } from "./ring-loads.ts";
 
@@ -94,14 +95,14 @@ export class TokenSearch {
   }
 
   /** Positions for the tokens of the last seat. */
-  place(): number[] {
-    let best = this.#greedy();
-    this.#descend(best);
+  *place(): Stepwise<number[]> {
+    let best = yield* this.#greedy();
+    yield* this.#descend(best);
     let objective = this.#objective();
     for (let kick = 0; kick < this.#profile.kicks; kick++) {
       if (this.#evaluations > EVALUATIONS_MAX || this.#isGoodEnough()) break;
       const positions = [...best];
-      this.#mend(positions, this.#kick(positions));
+      yield* this.#mend(positions, this.#kick(positions));
       const after = this.#objective();
       if (after < objective) {
         objective = after;
@@ -122,7 +123,7 @@ export class TokenSearch {
     }
   }
 
-  #greedy(): number[] {
+  *#greedy(): Stepwise<number[]> {
     const positions: number[] = [];
     for (let placed = 1; placed <= this.#tokenCount; placed++) {
       if (this.#ring.count === 0) {
@@ -133,31 +134,32 @@ export class TokenSearch {
         const fairShare = (this.#keptCount + placed) / (this.#keptCount + this.#tokenCount);
         positions.push(this.#put(this.#best(fairShare)));
       }
+      yield;
     }
     return positions;
   }
 
   /** Takes out and puts back each token until nothing moves. */
-  #descend(positions: number[]): void {
+  *#descend(positions: number[]): Stepwise<void> {
     for (let pass = 0; pass < DESCENT_PASSES_MAX; pass++) {
-      const hasMoved = this.#improve(positions, positions.keys());
+      const hasMoved = yield* this.#improve(positions, positions.keys());
       if (!hasMoved || this.#evaluations > EVALUATIONS_MAX) return;
     }
   }
 
   /** The descent after a kick. With many tokens only some of them follow, so that there can be more kicks. */
-  #mend(positions: number[], kicked: ReadonlySet<number>): void {
-    if (positions.length <= MENDED) return this.#descend(positions);
+  *#mend(positions: number[], kicked: ReadonlySet<number>): Stepwise<void> {
+    if (positions.length <= MENDED) return yield* this.#descend(positions);
     const chosen = new Set<number>();
     while (chosen.size + kicked.size < MENDED) {
       const which = randomBelow(this.#rng, positions.length);
       if (!kicked.has(which)) chosen.add(which);
     }
-    this.#improve(positions, [...chosen, ...kicked]);
+    yield* this.#improve(positions, [...chosen, ...kicked]);
   }
 
   /** Takes out and puts back these tokens; whether one of them moved. */
-  #improve(positions: number[], tokens: Iterable<number>): boolean {
+  *#improve(positions: number[], tokens: Iterable<number>): Stepwise<boolean> {
     let hasMoved = false;
     for (const which of tokens) {
       if (this.#ring.count === 1) return false;
@@ -166,6 +168,7 @@ export class TokenSearch {
       const moved = this.#put(this.#best(1));
       hasMoved ||= Math.abs(moved - position) > 1e-12;
       positions[which] = moved;
+      yield;
     }
     return hasMoved;
   }

@@ -21,6 +21,7 @@
  * and what it finds need not quite exist; nearly always it does. Windows are tried on a grid, each with the
  * width of a grid step to spare.
  */
+import { finished, type Stepwise } from "../../util/stepwise.ts";
 import { OpenGaps } from "./open-gaps.ts";
 import type { Reliefs } from "./reliefs.ts";
 import { TakenRanges } from "./taken-ranges.ts";
@@ -88,11 +89,11 @@ export class WindowSearch {
   }
 
   isPossible(width: number): boolean {
-    return this.find(width, () => true);
+    return finished(this.find(width, () => true));
   }
 
-  /** Visits all choices, until one of them is taken; whether that was the case. */
-  find(width: number, visit: (choice: Choice) => boolean): boolean {
+  /** Visits all choices, until one of them is taken; whether that was the case. A step is a position of the window. */
+  *find(width: number, visit: (choice: Choice) => boolean): Stepwise<boolean> {
     this.#visit = visit;
     this.#hasGivenUp = false;
     const smallest = this.#reliefs.loads.reduce((least, load) => Math.min(least, load), 1);
@@ -103,6 +104,7 @@ export class WindowSearch {
       this.#window.highest = Math.min(top + step, smallest + width) + ROUNDING;
       this.#stepsEnd = this.#steps + this.#limits.stepsMax;
       if (this.#canSettle(this.#tokenCount)) return true;
+      yield;
     }
     return false;
   }
