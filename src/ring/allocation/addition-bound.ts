@@ -8,13 +8,16 @@ import { Reliefs } from "./reliefs.ts";
 import { RingLoads } from "./ring-loads.ts";
 import { placedTokens } from "./ring-position.ts";
 import { MURMUR3_SPACE, type TokenSpace } from "./token-space.ts";
-import { leastWidth, WindowSearch } from "./window-search.ts";
+import { WindowSearch } from "./window-search.ts";
 
-/** The search in a window gives up after so many steps, and takes the width as possible. */
+/** After so many steps in a window a width is not ruled out. */
 const STEPS_MAX = 20_000;
 /** Positions of the window per width. */
 const POSITIONS = 200;
+/** As a share of the spread. */
 const PRECISION = 0.001;
+/** If nothing is ruled out, the bisection ends so. */
+const BISECTIONS_MAX = 16;
 
 /**
  * No choice of tokens for the last member gives a smaller spread; the spread is that of `spreadOf`.
@@ -37,6 +40,12 @@ export function leastSpread(
   ring.load(tokens);
   const limits = { positions: POSITIONS, stepsMax: STEPS_MAX };
   const search = new WindowSearch(new Reliefs(ring), last.tokens.length, limits);
-  const isPossible = (width: number): boolean => search.isPossible(width) || search.hasGivenUp;
-  return leastWidth(isPossible, reached, PRECISION).impossible;
+  let [least, possible] = [0, reached];
+  for (let bisection = 0; bisection < BISECTIONS_MAX; bisection++) {
+    if (possible - least <= PRECISION * possible) break;
+    const width = (least + possible) / 2;
+    if (search.isRuledOut(width)) least = width;
+    else possible = width;
+  }
+  return least;
 }

@@ -21,7 +21,7 @@
  * and what it finds need not quite exist; nearly always it does. Windows are tried on a grid, each with the
  * width of a grid step to spare.
  */
-import { finished, type Stepwise } from "../../util/stepwise.ts";
+import type { Stepwise } from "../../util/stepwise.ts";
 import { OpenGaps } from "./open-gaps.ts";
 import type { Reliefs } from "./reliefs.ts";
 import { TakenRanges } from "./taken-ranges.ts";
@@ -29,30 +29,12 @@ import { choiceOf, lackIn, leastOf, type Choice, type LoadWindow } from "./windo
 
 /** Loads are compared with so much tolerance. */
 const ROUNDING = 1e-9;
-/** If nothing is the least, the bisection ends so. */
-const BISECTIONS_MAX = 16;
 
 export interface WindowLimits {
   /** Positions of the window per width. */
   readonly positions: number;
   /** With more steps it gives a position up. */
   readonly stepsMax: number;
-}
-
-/** Bisects between 0 and `reached` for the least width that is possible, to this share of itself. */
-export function leastWidth(
-  isPossible: (width: number) => boolean,
-  reached: number,
-  precision: number,
-): { impossible: number; possible: number } {
-  let [impossible, possible] = [0, reached];
-  for (let bisection = 0; bisection < BISECTIONS_MAX; bisection++) {
-    if (possible - impossible <= precision * possible) break;
-    const width = (impossible + possible) / 2;
-    if (isPossible(width)) possible = width;
-    else impossible = width;
-  }
-  return { impossible, possible };
 }
 
 /** The search; one of them serves for several widths. */
@@ -78,18 +60,19 @@ export class WindowSearch {
     this.#open = new OpenGaps(reliefs, this.#taken, this.#window, tokenCount);
   }
 
-  /** Whether the steps did not suffice in the last width; then what was not found may exist. */
-  get hasGivenUp(): boolean {
-    return this.#hasGivenUp;
-  }
-
   /** How often a token was tried in a gap, in all. */
   get steps(): number {
     return this.#steps;
   }
 
-  isPossible(width: number): boolean {
-    return finished(this.find(width, () => true));
+  /** Whether there is surely no choice. Not if the steps do not suffice in one of the windows. */
+  isRuledOut(width: number): boolean {
+    const search = this.find(width, () => true);
+    for (;;) {
+      const { done, value } = search.next();
+      if (done === true) return !value && !this.#hasGivenUp;
+      if (this.#hasGivenUp) return false;
+    }
   }
 
   /** Visits all choices, until one of them is taken; whether that was the case. A step is a position of the window. */
