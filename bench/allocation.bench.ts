@@ -114,11 +114,14 @@ function row(
   );
 }
 
-/** The spreads of the rings, relative to what was the least when their last member was added. */
-function timesLeast(rings: readonly (readonly RingMember[])[]): number {
+/**
+ * The spreads of the rings, relative to what was the least when their last member was added; undefined if nothing
+ * is proven of that.
+ */
+function timesLeast(rings: readonly (readonly RingMember[])[]): number | undefined {
   const spreads = rings.map((ring) => spreadOf(ring, RF));
   const least = mean(rings.map((ring, at) => leastSpread(ring, RF, spreads[at] ?? 0)));
-  return mean(spreads) / least;
+  return least === 0 ? undefined : mean(spreads) / least;
 }
 
 function extremes(loads: readonly number[]): string {
