@@ -27,8 +27,12 @@ import { RingLoads, type RingSeat } from "./ring-loads.ts";
 import { placedTokens, tokenAt } from "./ring-position.ts";
 import { TokenSearch } from "./token-search.ts";
 
-/** For up to so many tokens the sets of them can be gone through, or enough of them. */
-const FEW_TOKENS = 8;
+/**
+ * For up to so many tokens enough of the sets of them can be gone through; with more racks than replicas also for a few
+ * more. Elsewhere the search does well with those, and comes with smaller spreads after removals.
+ */
+const FEW_TOKENS = 5;
+const FEW_TOKENS_IN_MANY_RACKS = 8;
 
 /**
  * The tokens of the joining member, ascending.
@@ -70,9 +74,11 @@ function* closerPositions(
 ): Stepwise<readonly number[] | undefined> {
   const { tokenCount } = request;
   const racks = new Set(found.seats.map(({ rack }) => rack));
+  const hasManyRacks = racks.size > found.replicas;
   // In a small ring the search knows more about the members to come (`counted-rings.ts`).
-  const small = racks.size > found.replicas ? 2 * FEW_MEMBERS : FEW_MEMBERS;
-  if (tokenCount > FEW_TOKENS || found.seats.length <= small) return undefined;
+  const small = hasManyRacks ? 2 * FEW_MEMBERS : FEW_MEMBERS;
+  const few = hasManyRacks ? FEW_TOKENS_IN_MANY_RACKS : FEW_TOKENS;
+  if (tokenCount > few || found.seats.length <= small) return undefined;
   return yield* nearLeastPositions(consideredRing(request, []), tokenCount, found.spread);
 }
 
