@@ -11,7 +11,7 @@ import { MURMUR3_SPACE, type TokenSpace } from "./token-space.ts";
 import { WindowSearch } from "./window-search.ts";
 
 /** After so many steps in a window a width is not ruled out. */
-const STEPS_MAX = 20_000;
+const STEPS_MAX = 5_000;
 /** Positions of the window per width. */
 const POSITIONS = 200;
 /** As a share of the spread. */
