@@ -9,7 +9,7 @@
  * The store answers at once or at the end of the turn (as answers of other members do). CPU is that
  * of this process, the server, per operation; it is the steadier figure on a busy machine.
  */
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { cpus } from "node:os";
 import { promisify } from "node:util";
 import Table from "cli-table3";
@@ -152,29 +152,38 @@ const CASES: readonly Case[] = [
   { isLate: false, readBufferBytes: 0 },
   { isLate: true, readBufferBytes: 65_536 },
 ];
-const table = new Table({
-  style: { head: [], border: [], compact: true },
-  head: ["answers", "reads", "command", "P", "ops/s", "CPU us/op"],
-});
-for (const command of ["set", "get"]) {
-  for (const pipeline of [1, 16]) {
-    const samples = CASES.map((): Sample[] => []);
-    for (let round = 0; round < ROUNDS; round++) {
-      for (const [index, each] of CASES.entries()) {
-        samples[index]?.push(await measure(each, command, pipeline));
+
+async function requestTable(): Promise<string> {
+  const table = new Table({
+    style: { head: [], border: [], compact: true },
+    head: ["answers", "reads", "command", "P", "ops/s", "CPU us/op"],
+  });
+  for (const command of ["set", "get"]) {
+    for (const pipeline of [1, 16]) {
+      const samples = CASES.map((): Sample[] => []);
+      for (let round = 0; round < ROUNDS; round++) {
+        for (const [index, each] of CASES.entries()) {
+          samples[index]?.push(await measure(each, command, pipeline));
+        }
+      }
+      for (const [index, { isLate, readBufferBytes }] of CASES.entries()) {
+        const of = samples[index] ?? [];
+        table.push([
+          isLate ? "at the end of the turn" : "at once",
+          readBufferBytes > 0 ? "shared buffer" : "data events",
+          command,
+          pipeline,
+          Math.round(median(of.map(({ operationsPerSecond }) => operationsPerSecond))),
+          median(of.map(({ cpuMicroseconds }) => cpuMicroseconds)).toFixed(2),
+        ]);
       }
     }
-    for (const [index, { isLate, readBufferBytes }] of CASES.entries()) {
-      const of = samples[index] ?? [];
-      table.push([
-        isLate ? "at the end of the turn" : "at once",
-        readBufferBytes > 0 ? "shared buffer" : "data events",
-        command,
-        pipeline,
-        Math.round(median(of.map(({ operationsPerSecond }) => operationsPerSecond))),
-        median(of.map(({ cpuMicroseconds }) => cpuMicroseconds)).toFixed(2),
-      ]);
-    }
   }
+  return table.toString();
 }
-console.log(table.toString());
+
+if (spawnSync("redis-benchmark", ["--version"]).error === undefined) {
+  console.log(await requestTable());
+} else {
+  console.log("redis-benchmark is not installed: whole requests are left out");
+}
