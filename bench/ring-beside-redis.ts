@@ -195,5 +195,10 @@ if (process.argv[1]?.endsWith("ring-beside-redis.ts") === true) {
       requests: { type: "string", default: "200000" },
     },
   });
-  await benchRing({ rounds: Number(values.rounds), requests: Number(values.requests) });
+  if (spawnSync("redis-benchmark", ["--version"]).error === undefined) {
+    await benchRing({ rounds: Number(values.rounds), requests: Number(values.requests) });
+  } else {
+    console.error("redis-benchmark is not installed and makes the load: install redis-tools");
+    process.exitCode = 1;
+  }
 }
