@@ -13,17 +13,18 @@ function* steps(clock: ManualClock, count: number, stepMs: number): Stepwise<num
 }
 
 describe("work in slices", () => {
-  it("lets the event loop turn every two milliseconds", async () => {
+  it("pauses after each millisecond for as long", async () => {
     const clock = new ManualClock();
-    let isDone = false;
-    const work = inSlices(steps(clock, 20, 0.5), clock).finally(() => (isDone = true));
-    let turns = 0;
-    while (!isDone) {
-      await new Promise((resolve) => setImmediate(resolve));
-      if (clock.runDeferred()) turns += 1;
-    }
-    expect(await work).toBe(20);
-    expect(turns).toBe(5);
+    const startMs = clock.nowMs;
+    expect(await clock.settled(inSlices(steps(clock, 20, 0.5), clock))).toBe(20);
+    expect(clock.nowMs - startMs).toBe(20);
+  });
+
+  it("pauses longer after a step that took longer", async () => {
+    const clock = new ManualClock();
+    const startMs = clock.nowMs;
+    await clock.settled(inSlices(steps(clock, 2, 7), clock));
+    expect(clock.nowMs - startMs).toBe(28);
   });
 
   it("is done at once where time stands still, as in the simulator", async () => {
