@@ -46,6 +46,8 @@ import { inSlices } from "./slices.ts";
 import { StagedDocument } from "./staged-document.ts";
 
 const AGREEMENT_TIMEOUT_MS = 10_000;
+/** How often tokens are chosen anew because the ring has become another one. */
+const ATTEMPTS_MAX = 3;
 /** Shorter beginnings of a plan's hash are not taken. */
 const HASH_DIGITS_MIN = 6;
 
@@ -112,7 +114,7 @@ export class TopologyAdmin {
 
   /** Throws KvError if the change can never be had. */
   async stage(change: StagedChange): Promise<readonly StagedChange[]> {
-    await this.#prepare([...this.#document.staged, change]);
+    await this.#prepare(() => [...this.#document.staged, change]);
     const staged = [...this.#document.staged, change];
     this.#preview(staged);
     await this.#document.save(staged);
@@ -126,7 +128,7 @@ export class TopologyAdmin {
   async plan(): Promise<PlanView> {
     if (this.#document.staged.length === 0) throw new KvError({ code: "NOTHING_STAGED" });
     const densities = await this.#deps.densities();
-    await this.#prepare(this.#document.staged);
+    await this.#prepare(() => this.#document.staged);
     // What was staged, or the ring, may be another one by now: the rest is of one moment.
     const { staged } = this.#document;
     if (staged.length === 0) throw new KvError({ code: "NOTHING_STAGED" });
@@ -134,7 +136,7 @@ export class TopologyAdmin {
   }
 
   async commit(planHash: string): Promise<CommitView> {
-    await this.#prepare(this.#document.staged);
+    await this.#prepare(() => this.#document.staged);
     const { staged } = this.#document;
     if (staged.length === 0) throw new KvError({ code: "NOTHING_STAGED" });
     const layout = this.#preview(staged);
@@ -278,19 +280,23 @@ export class TopologyAdmin {
 
   /**
    * Choosing tokens takes long enough for clients to notice: it is done beforehand, between their requests, and
-   * once for stage, plan and commit. Only if the ring or what is staged changes meanwhile, it is done again at once.
+   * once for stage, plan and commit. It begins again when the ring or what is staged changes meanwhile; if that goes on, the
+   * rest is done at once.
    */
-  async #prepare(staged: readonly StagedChange[]): Promise<void> {
-    const history = this.#newest();
-    const facts = this.#stagingFacts(history);
-    const of = inputsOf(headOf(history), staged, facts);
-    if (this.#lastApplied?.of === of) return;
-    const work = applyStaged(headOf(history), staged, facts);
-    const outcome = await inSlices(work, this.#deps.clock).catch((error: unknown) => {
-      if (error instanceof LayoutError) return error;
-      throw error;
-    });
-    this.#lastApplied = { of, outcome };
+  async #prepare(staged: () => readonly StagedChange[]): Promise<void> {
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      const changes = staged();
+      const history = this.#newest();
+      const facts = this.#stagingFacts(history);
+      const of = inputsOf(headOf(history), changes, facts);
+      if (this.#lastApplied?.of === of) return;
+      const work = applyStaged(headOf(history), changes, facts);
+      const outcome = await inSlices(work, this.#deps.clock).catch((error: unknown) => {
+        if (error instanceof LayoutError) return error;
+        throw error;
+      });
+      this.#lastApplied = { of, outcome };
+    }
   }
 
   #applied(history: LayoutHistory, staged: readonly StagedChange[]): StagedContent {
