@@ -25,7 +25,7 @@ import type { CountedRing } from "./token-search.ts";
 export const FEW_MEMBERS = 8;
 /** The same where there are more racks than replicas; from `FEW_MEMBERS` on all this counts less and less. */
 const FEW_MEMBERS_IN_MANY_RACKS = 24;
-/** In larger rings no rack is left out: each is one more view to keep, and counts little. */
+/** In larger rings no rack is left out: each is one more view to search in, and counts little. */
 const RACKLESS_MEMBERS_MAX = 64;
 /** How much the balance with fewer replicas counts. */
 const LESSER_SHARE = 0.2;
