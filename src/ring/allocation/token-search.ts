@@ -44,7 +44,7 @@ const MANY_TOKENS = 8;
 const DESCENT_PASSES_MAX = 4;
 /** Of so many tokens places are sought again after a kick. */
 const MENDED = 6;
-/** Gaps evaluated per allocation, which bounds the time: some 50 ns each. With several views of the ring, twice as many. */
+/** Gaps evaluated per allocation, which bounds the time: some 50 ns each. */
 const EVALUATIONS_MAX = 2_000_000;
 /** The search ends when nobody is farther than this from the mean. */
 const GOOD_ENOUGH = 0.002;
@@ -75,7 +75,6 @@ export class TokenSearch {
   readonly #keptCount: number;
   readonly #lambda: number;
   readonly #change = { c0: 0, c1: 0, c2: 0 };
-  readonly #evaluationsMax: number;
   #evaluations = 0;
 
   /** @param views - at least one; what is good enough in the first one ends the search. */
@@ -86,7 +85,6 @@ export class TokenSearch {
       balance: new RingBalance(view.ring),
       share: view.share,
     }));
-    this.#evaluationsMax = EVALUATIONS_MAX * (views.length > 1 ? 2 : 1);
     this.#tokenCount = tokenCount;
     this.#rng = rng;
     this.#seat = ring.seats.length - 1;
@@ -102,7 +100,7 @@ export class TokenSearch {
     yield* this.#descend(best);
     let objective = this.#objective();
     for (let kick = 0; kick < this.#profile.kicks; kick++) {
-      if (this.#evaluations > this.#evaluationsMax || this.#isGoodEnough()) break;
+      if (this.#evaluations > EVALUATIONS_MAX || this.#isGoodEnough()) break;
       const positions = [...best];
       yield* this.#mend(positions, this.#kick(positions));
       const after = this.#objective();
@@ -145,7 +143,7 @@ export class TokenSearch {
   *#descend(positions: number[]): Stepwise<void> {
     for (let pass = 0; pass < DESCENT_PASSES_MAX; pass++) {
       const hasMoved = yield* this.#improve(positions, positions.keys());
-      if (!hasMoved || this.#evaluations > this.#evaluationsMax) return;
+      if (!hasMoved || this.#evaluations > EVALUATIONS_MAX) return;
     }
   }
 
