@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { SeededRng } from "../../util/random.ts";
 import { leastSpread } from "./addition-bound.ts";
 import { allocateTokens } from "./allocate.ts";
-import type { AllocationRequest, RingMember } from "./allocation.ts";
+import { compareTokens, type AllocationRequest, type RingMember } from "./allocation.ts";
 import { allocateBalanced } from "./balanced.ts";
 import { allocateCassandra } from "./cassandra.ts";
 import { growRing, spreadOf, type Growth } from "./growth.ts";
@@ -25,6 +25,16 @@ const dealt = (count: number, racks: number) =>
 
 const byChance = (request: AllocationRequest): bigint[] =>
   allocateTokens({ kind: "random" }, request);
+
+/** The mean square of the gaps between tokens over the square of their mean: 1 if all are alike, 2 by chance. */
+function unevennessOfGaps(ring: readonly RingMember[]): number {
+  const tokens = ring.flatMap((member) => member.tokens).toSorted(compareTokens);
+  const gaps = tokens.map((token, index) =>
+    MURMUR3_SPACE.sizeBetween(tokens.at(index - 1)!, token),
+  );
+  const mean = gaps.reduce((sum, gap) => sum + gap) / gaps.length;
+  return gaps.reduce((sum, gap) => sum + (gap / mean) ** 2, 0) / gaps.length;
+}
 
 describe("the balanced allocator", () => {
   it("is at least a quarter closer than Cassandra's, for one rack", () => {
@@ -55,6 +65,12 @@ describe("the balanced allocator", () => {
     for (const tokensPerWeight of [8, 16, 32]) {
       expect(spreadOf(grow({ members: dealt(6, 4), tokensPerWeight }), 3)).toBeLessThan(0.2);
     }
+  });
+
+  it("spends tokens that it can spare on even gaps, for the members to come", () => {
+    const ring = grow({ members: dealt(12, 4), tokensPerWeight: 16 });
+    expect(unevennessOfGaps(ring)).toBeLessThan(1.43);
+    expect(spreadOf(ring, 3)).toBeLessThan(0.06);
   });
 
   it("comes near the least spread at each addition of a member of few tokens", () => {

@@ -18,11 +18,9 @@
  */
 import { ABSENT } from "./takeovers.ts";
 import { RingLoads } from "./ring-loads.ts";
-import type { CountedRing } from "./token-search.ts";
+import { FEW_MEMBERS, type CountedRing } from "./token-search.ts";
 
-/** Rings of up to so many members are balanced for fewer replicas as well. */
-export const FEW_MEMBERS = 8;
-/** The same where there are more racks than replicas; from `FEW_MEMBERS` on it counts less and less. */
+/** Up to so many members where there are more racks than replicas; from `FEW_MEMBERS` on it counts less and less. */
 const FEW_MEMBERS_IN_MANY_RACKS = 24;
 /** How much the balance with fewer replicas counts. */
 const LESSER_SHARE = 0.2;
