@@ -74,8 +74,7 @@ function* closerPositions(
   found: RingLoads,
 ): Stepwise<readonly number[] | undefined> {
   const { tokenCount } = request;
-  const racks = new Set(found.seats.map(({ rack }) => rack));
-  const hasManyRacks = racks.size > found.replicas;
+  const { hasManyRacks } = found;
   // In a small ring the search knows more about the members to come (`counted-rings.ts`).
   const small = hasManyRacks ? 2 * FEW_MEMBERS : FEW_MEMBERS;
   const few = hasManyRacks ? FEW_TOKENS_IN_MANY_RACKS : FEW_TOKENS;

@@ -14,7 +14,7 @@
  * Measured as mean spreads of rings with RF 3: fewer replicas bring weights 1:2:4 from 0.113 to 0.009 at 6
  * members (12 rings). Without a rack brings four racks of 8, 16 and 32 tokens from 0.33, 0.23 and
  * 0.21 to 0.16, 0.13 and 0.11 at 6 members (3 rings each), and with 8 tokens from 0.097 to 0.083 at
- * 24 members (8 rings). In larger rings it makes no difference.
+ * 24 members (8 rings). In larger rings some shapes gain by it and others lose (ADR 2).
  */
 import { ABSENT } from "./takeovers.ts";
 import { RingLoads } from "./ring-loads.ts";
@@ -29,9 +29,7 @@ const RACKLESS_SHARE = 0.1;
 
 /** The ring itself, and the other views of it, all with room for as many tokens more. */
 export function countedRings(ring: RingLoads, tokenCount: number): readonly CountedRing[] {
-  const racks = new Set(ring.seats.map(({ rack }) => rack));
-  const hasManyRacks = racks.size > ring.replicas;
-  const limit = hasManyRacks ? FEW_MEMBERS_IN_MANY_RACKS : FEW_MEMBERS;
+  const limit = ring.hasManyRacks ? FEW_MEMBERS_IN_MANY_RACKS : FEW_MEMBERS;
   if (ring.seats.length > limit) return [{ ring, share: 1 }];
   const factor = Math.min(1, FEW_MEMBERS / ring.seats.length) ** 2;
   const tokens = ring.tokens();
@@ -49,7 +47,8 @@ export function countedRings(ring: RingLoads, tokenCount: number): readonly Coun
   }));
   // Without the rack of the newcomer, its tokens would change nothing.
   const own = ring.seats.at(-1)?.rack;
-  const others = hasManyRacks && ring.replicas > 1 ? [...racks].filter((rack) => rack !== own) : [];
+  const racks = [...new Set(ring.seats.map(({ rack }) => rack))];
+  const others = ring.hasManyRacks && ring.replicas > 1 ? racks.filter((rack) => rack !== own) : [];
   const rackless = others.map((rack) => ({
     ring: view(ring.replicas - 1, rack),
     share: RACKLESS_SHARE * factor,

@@ -30,6 +30,8 @@ export interface PlacedToken {
 export class RingLoads {
   readonly seats: readonly RingSeat[];
   readonly replicas: number;
+  /** More racks than replicas: each range passes some racks by. */
+  readonly hasManyRacks: boolean;
   readonly totalWeight: number;
   /** Share of the ring that each seat replicates. */
   readonly loads: Float64Array;
@@ -53,6 +55,7 @@ export class RingLoads {
     this.seats = seats;
     const present = seats.filter(({ rack }) => rack !== ABSENT);
     this.replicas = Math.min(rf, present.length);
+    this.hasManyRacks = new Set(present.map(({ rack }) => rack)).size > this.replicas;
     this.totalWeight = present.reduce((sum, { weight }) => sum + weight, 0);
     this.loads = new Float64Array(seats.length);
     this.#takeovers = new Takeovers({ racks: seats.map(({ rack }) => rack), rf, capacity });
