@@ -19,13 +19,13 @@ export interface RebalanceReport {
   readonly movedTokens: number;
   /** Data moved, as a share of one copy of all data. */
   readonly moved: number;
-  /** What has to move at least until nobody is farther than the tolerance from a fair share. */
+  /** What has to move at least until nobody is farther than the tolerance from what is fair (`fair-loads.ts`). */
   readonly minimum: number;
   /** The same where each token stays between its neighbours; undefined if that is not enough. */
   readonly minimumInOrder: number | undefined;
 }
 
-/** Nobody is to hold more than this much above or below a fair share. */
+/** Nobody is to hold more than this much above or below what is fair, relative to it. */
 const TOLERANCE = 0.01;
 
 interface Group {

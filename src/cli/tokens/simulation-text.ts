@@ -55,7 +55,7 @@ function rebalancesText({ rebalances }: SimulationReport): string {
     minimumInOrder === undefined ? "not enough" : percentText(minimumInOrder, 2),
   ]);
   return [
-    "Rebalance (to within 1% of a fair share, within the budget)",
+    "Rebalance (to within 1% of the evenest that racks allow, within the budget)",
     tableText([["Ring", "Tokens moved", "Data moved", "At least", "Between neighbours"], ...rows]),
   ].join("\n");
 }

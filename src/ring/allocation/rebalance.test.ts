@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { SeededRng } from "../../util/random.ts";
 import type { RingMember } from "./allocation.ts";
 import { allocateCassandra } from "./cassandra.ts";
+import { fairLoads } from "./fair-loads.ts";
 import { growRing, relativeLoads } from "./growth.ts";
 import { rebalanceTokens } from "./rebalance.ts";
 import { RingLoads } from "./ring-loads.ts";
@@ -21,6 +22,34 @@ const cassandraRing = (count: number, tokensPerWeight: number): RingMember[] =>
 
 const rebalance = (members: readonly RingMember[], overrides = {}) =>
   rebalanceTokens({ space: MURMUR3_SPACE, members, rf: 3, tolerance: 0.01, ...overrides });
+
+/** Members with random tokens, one per entry. */
+function randomRing(
+  seats: readonly { readonly rack: number; readonly weight: number }[],
+  tokens: number,
+  seed: number,
+): RingMember[] {
+  const rng = new SeededRng(seed);
+  return seats.map(({ rack, weight }, index) => ({
+    id: String(index),
+    dc: "dc1",
+    rack: String(rack),
+    weight,
+    tokens: Array.from({ length: tokens }, () => MURMUR3_SPACE.random(rng)),
+  }));
+}
+
+/** What each member holds, relative to the evenest that the racks and weights allow. */
+function loadsOfFair(members: readonly RingMember[], rf: number): number[] {
+  const racks = [...new Set(members.map(({ rack }) => rack))];
+  const seats = members.map(({ rack, weight }) => ({ rack: racks.indexOf(rack), weight }));
+  const replicas = Math.min(rf, members.length);
+  const total = members.reduce((sum, { weight }) => sum + weight, 0);
+  const fair = fairLoads(seats, replicas);
+  return relativeLoads(members, rf).map(
+    (load, seat) => (load * seats[seat]!.weight * replicas) / total / fair[seat]!,
+  );
+}
 
 /** The share of the ring for which a member is a replica in `after` and was not in `before`. */
 function movedShare(
@@ -71,18 +100,35 @@ describe("a ring that is rebalanced", () => {
     [6, 16],
     [24, 16],
   ])("of %d members with %d random tokens gets within one percent as well", (count, tokens) => {
-    const rng = new SeededRng(count);
-    const members = Array.from({ length: count }, (_, index) => ({
-      id: String(index),
-      dc: "dc1",
-      rack: "r0",
-      weight: 1,
-      tokens: Array.from({ length: tokens }, () => MURMUR3_SPACE.random(rng)),
-    }));
+    const seats = Array.from({ length: count }, () => ({ rack: 0, weight: 1 }));
+    const members = randomRing(seats, tokens, count);
     const result = rebalance(members);
     const loads = relativeLoads(result.members, 3);
     expect(Math.max(...loads)).toBeLessThan(1.01);
     expect(Math.min(...loads)).toBeGreaterThan(0.99);
+  });
+
+  it("gets as even as racks of unequal size allow", () => {
+    const seats = [4, 3, 3].flatMap((size, rack) => Array(size).fill({ rack, weight: 1 }));
+    const { members } = rebalance(randomRing(seats, 16, 1));
+    const loads = loadsOfFair(members, 3);
+    expect(Math.max(...loads)).toBeLessThan(1.01);
+    expect(Math.min(...loads)).toBeGreaterThan(0.99);
+    // Each rack holds the ring once: 1/4 and 1/3, of a mean of 3/10.
+    const shares = relativeLoads(members, 3).map((load) => (load * 3) / 10);
+    expect(shares[0]).toBeCloseTo(1 / 4, 2);
+    expect(shares[9]).toBeCloseTo(1 / 3, 2);
+  });
+
+  it("lets tokens jump where sliding them between their neighbours is not enough", () => {
+    for (let seed = 1; seed <= 10; seed++) {
+      const seats = [1, 2, 4, 1, 2, 4].map((weight, index) => ({ rack: index % 4, weight }));
+      const { members, minimumInOrder } = rebalance(randomRing(seats, 4, seed));
+      expect(minimumInOrder).toBeUndefined();
+      const loads = loadsOfFair(members, 3);
+      expect(Math.max(...loads)).toBeLessThan(1.01);
+      expect(Math.min(...loads)).toBeGreaterThan(0.99);
+    }
   });
 
   it("says truly how much data moves", () => {
@@ -125,20 +171,15 @@ describe("a ring that is rebalanced", () => {
           maxLength: 8,
         }),
         fc.integer({ min: 1, max: 4 }),
+        fc.constantFrom(0.02, 0.2, Infinity),
         fc.nat(),
-        (seats, rf, seed) => {
-          const rng = new SeededRng(seed);
-          const members = seats.map(({ rack, weight }, index) => ({
-            id: String(index),
-            dc: "dc1",
-            rack: String(rack),
-            weight,
-            tokens: Array.from({ length: 4 }, () => MURMUR3_SPACE.random(rng)),
-          }));
-          const result = rebalance(members, { rf, tolerance: 0.05 });
+        (seats, rf, budget, seed) => {
+          const members = randomRing(seats, 4, seed);
+          const result = rebalance(members, { rf, tolerance: 0.05, budget });
+          expect(result.moved).toBeLessThanOrEqual(budget + 1e-9);
           expect(movedShare(members, result.members, rf)).toBeCloseTo(result.moved, 6);
           const off = (list: readonly RingMember[]): number =>
-            relativeLoads(list, rf).reduce(
+            loadsOfFair(list, rf).reduce(
               (sum, load) => sum + Math.max(0, Math.abs(load - 1) - 0.05),
               0,
             );

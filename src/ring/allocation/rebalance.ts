@@ -2,24 +2,23 @@
  * Evens out a ring by moving existing tokens, with as little data moved as possible. Cassandra has no
  * such thing, because a token that moves there is neither safe nor possible with several tokens.
  *
- * Tokens are valves between members, so the least movement is a minimum-cost flow (`token-flow.ts`).
- * One thing does not fit into it: two tokens that move towards each other share the gap between
- * them. So the flow is solved as if each had the whole gap. That is the least that any plan moves
- * that leaves each token between the old places of its neighbours: `minimumInOrder`. Where two would
- * meet, the gap is divided between them as they used it, and the flow is solved again.
- *
- * A ring that is far from even may not get there with every token between the old places of its
- * neighbours. Then the tokens go as far as they can, and it starts over from there. No token passes
- * another: that would change whole ranges at once. So a ring of few tokens that were drawn at random
- * may stay outside the tolerance; the result says how far it got.
+ * Tokens slide between their neighbours (`token-slide.ts`), which moves hardly more than the least that any plan
+ * moves that leaves each token between the old places of its neighbours: `minimumInOrder`. Where that is not enough, a
+ * token jumps to another place (`token-jumps.ts`) and they slide again. If they still do not get there, the
+ * result says how far they got.
  *
  * No plan at all can move less than the larger of what is too much and what is too little: `minimum`.
+ *
+ * Even means as even as replicas in racks allow: `fair-loads.ts`.
  */
 import { must } from "../../util/assert.ts";
 import { compareTokens, type RingMember } from "./allocation.ts";
+import { fairLoads } from "./fair-loads.ts";
 import { RingLoads, type PlacedToken } from "./ring-loads.ts";
 import { placedTokens, tokenAt } from "./ring-position.ts";
-import { type FlowResult, type LoadLimits, type Reach, TokenFlow, valvesOf } from "./token-flow.ts";
+import { movedBetween, settleTokens } from "./settle.ts";
+import { type LoadLimits, TokenFlow, unsettledOf, valvesOf } from "./token-flow.ts";
+import { wholeGaps } from "./token-slide.ts";
 import type { TokenSpace } from "./token-space.ts";
 
 /** What is to be balanced, and how much may move for it. */
@@ -30,7 +29,10 @@ export interface RebalanceRequest {
   readonly members: readonly RingMember[];
   /** Replicas of each token in this datacenter. */
   readonly rf: number;
-  /** How far load per weight may lie from the mean: 0.01 allows 0.99 .. 1.01. */
+  /**
+   * How far a load may lie from the evenest that these racks and weights allow, relative to it: 0.01 allows
+   * 0.99 .. 1.01. That is in proportion to the weights wherever it can be.
+   */
   readonly tolerance: number;
   /** Tokens of others on the same ring, as of another datacenter: nobody is moved onto one. */
   readonly reserved?: readonly bigint[] | undefined;
@@ -65,17 +67,10 @@ export interface Rebalance {
   readonly minimumInOrder: number | undefined;
 }
 
-/** Loads end so much inside the tolerance, relative to it, that rounding puts nobody outside again. */
+/** A tolerance is met with so much to spare, relative to it, that rounding puts nobody outside again. */
 const INSIDE = 1e-6;
 /** Smaller amounts are rounding. */
 const TINY = 1e-9;
-/** Tokens use at most this share of a gap, so that they do not meet. */
-const GAP_SHARE = 0.98;
-/** How often gaps are divided before all are, half and half. */
-const DIVISIONS_MAX = 20;
-/** How often it starts over where tokens between their neighbours are not enough. */
-const ROUNDS_MAX = 12;
-
 /** Plans the moves; changes nothing. */
 export function rebalanceTokens(request: RebalanceRequest): Rebalance {
   const racks = [...new Set(request.members.map(({ rack }) => rack))];
@@ -87,45 +82,31 @@ export function rebalanceTokens(request: RebalanceRequest): Rebalance {
     return ring;
   };
   const start = ringOf(before);
-  const slide = new TokenSlide(ringOf, before, request.tolerance);
-  const after = slide.run(request.budget ?? Infinity);
+  const fair = fairLoads(seats, start.replicas);
+  const limits = limitsOf(fair, request.tolerance);
+  const after = settleTokens(before, {
+    ringOf,
+    limits: limitsOf(fair, request.tolerance * (1 - INSIDE)),
+    budget: request.budget ?? Infinity,
+  });
   return {
     ...movedMembers(request, before, after),
     moved: movedBetween(start, ringOf(after)),
-    minimum: simpleMinimum(start, request.tolerance),
-    minimumInOrder: leastInOrder(start, request.tolerance),
+    minimum: unsettledOf(start.loads, limits),
+    minimumInOrder: leastInOrder(start, limits),
   };
 }
 
-/** The larger of all that is too much and all that is too little. */
-function simpleMinimum(ring: RingLoads, tolerance: number): number {
-  const { lowest, highest } = limitsOf(ring, tolerance);
-  let tooMuch = 0;
-  let tooLittle = 0;
-  for (const [seat, load] of ring.loads.entries()) {
-    tooMuch += Math.max(0, load - (highest[seat] ?? 0));
-    tooLittle += Math.max(0, (lowest[seat] ?? 0) - load);
-  }
-  return Math.max(tooMuch, tooLittle);
-}
-
 /** The least that moves if each token stays between its neighbours; undefined if that is not enough. */
-function leastInOrder(ring: RingLoads, tolerance: number): number | undefined {
-  const flow = new TokenFlow(ring, valvesOf(ring), limitsOf(ring, tolerance), wholeGaps(ring, 1));
+function leastInOrder(ring: RingLoads, limits: LoadLimits): number | undefined {
+  const flow = new TokenFlow(ring, valvesOf(ring), limits, wholeGaps(ring, 1));
   const { cost, unsettled } = flow.solve(Infinity);
   return unsettled > TINY ? undefined : cost;
 }
 
-function limitsOf(ring: RingLoads, tolerance: number): LoadLimits {
-  const limit = (factor: number): Float64Array =>
-    Float64Array.from(ring.seats, ({ weight }) => weight * ring.mean * factor);
+function limitsOf(fair: Float64Array, tolerance: number): LoadLimits {
+  const limit = (factor: number): Float64Array => fair.map((load) => load * factor);
   return { lowest: limit(1 - tolerance), highest: limit(1 + tolerance) };
-}
-
-function wholeGaps(ring: RingLoads, share: number): Reach {
-  const left = Float64Array.from({ length: ring.count }, (_, token) => ring.sizeAt(token) * share);
-  const right = left.map((_, token) => left[(token + 1) % ring.count] ?? 0);
-  return { left, right };
 }
 
 /** Translates positions back; a token that did not move stays what it was to the last bit. */
@@ -143,7 +124,7 @@ function movedMembers(
       must(before[index], "a place before"),
       must(after[index], "a place after"),
     ];
-    if (Math.abs(is - was) < TINY) continue;
+    if (is === was) continue;
     const to = tokenAt(space, is);
     // On a ring of few positions, rounding can meet another token.
     if (taken.has(to)) continue;
@@ -161,106 +142,4 @@ function movedMembers(
     tokens: member.tokens.map((token) => places.get(token) ?? token),
   }));
   return { members: moved, moves };
-}
-
-/** The share of the ring that somebody replicates in the second ring only, once per replica. */
-function movedBetween(before: RingLoads, after: RingLoads): number {
-  const ends = [before, after].flatMap((ring) => ring.tokens().map(({ position }) => position));
-  const sorted = Float64Array.from(new Set(ends)).sort();
-  let moved = 0;
-  for (const [index, end] of sorted.entries()) {
-    const size = index === 0 ? end + 1 - (sorted.at(-1) ?? 0) : end - (sorted[index - 1] ?? 0);
-    const old = before.replicasAt(before.indexOf(end) % before.count);
-    const now = after.replicasAt(after.indexOf(end) % after.count);
-    for (const seat of now) if (!old.includes(seat)) moved += size;
-  }
-  return moved;
-}
-
-/** Slides the tokens of one ring, round after round. */
-class TokenSlide {
-  readonly #ringOf: (tokens: readonly PlacedToken[]) => RingLoads;
-  readonly #tolerance: number;
-  /** In the order of the ring at the start, whatever passes what. */
-  readonly #tokens: PlacedToken[];
-
-  constructor(
-    ringOf: (tokens: readonly PlacedToken[]) => RingLoads,
-    tokens: readonly PlacedToken[],
-    tolerance: number,
-  ) {
-    this.#ringOf = ringOf;
-    this.#tokens = [...tokens];
-    this.#tolerance = tolerance * (1 - INSIDE);
-  }
-
-  /** @returns the tokens where they are afterwards, in the order given. */
-  run(budget: number): readonly PlacedToken[] {
-    let left = budget;
-    let best = Infinity;
-    for (let round = 0; round < ROUNDS_MAX && left > TINY; round++) {
-      // The ring sorts by position and keeps the order of equal ones; so do we.
-      const order = [...this.#tokens.keys()].toSorted((a, b) => this.#at(a) - this.#at(b));
-      const ring = this.#ringOf(order.map((which) => must(this.#tokens[which], "a token")));
-      const { shifts, cost, unsettled } = this.#solve(ring, left);
-      if (cost < TINY || unsettled >= best - TINY) break;
-      for (const [index, which] of order.entries()) this.#shift(which, shifts[index] ?? 0);
-      if (unsettled < TINY) break;
-      left -= cost;
-      best = unsettled;
-    }
-    return this.#tokens;
-  }
-
-  #at(which: number): number {
-    return must(this.#tokens[which], "a token").position;
-  }
-
-  #shift(which: number, shift: number): void {
-    const { position, seat } = must(this.#tokens[which], "a token");
-    const moved = position + shift;
-    this.#tokens[which] = { position: moved - Math.floor(moved), seat };
-  }
-
-  /** Solves the flow, and divides gaps in which two tokens would meet until none do. */
-  #solve(ring: RingLoads, budget: number): FlowResult {
-    const valves = valvesOf(ring);
-    const limits = limitsOf(ring, this.#tolerance);
-    const reach = wholeGaps(ring, GAP_SHARE);
-    const isDivided = new Uint8Array(ring.count);
-    for (let division = 0; ; division++) {
-      const result = new TokenFlow(ring, valves, limits, reach).solve(budget);
-      const hasMet = divideGaps(ring, result.shifts, {
-        reach,
-        isDivided,
-        isLast: division === DIVISIONS_MAX,
-      });
-      if (!hasMet) return result;
-    }
-  }
-}
-
-/** Divides the gaps that two tokens used too much of; true if there were any. */
-function divideGaps(
-  ring: RingLoads,
-  shifts: Float64Array,
-  { reach, isDivided, isLast }: { reach: Reach; isDivided: Uint8Array; isLast: boolean },
-): boolean {
-  let hasMet = false;
-  for (let token = 0; token < ring.count; token++) {
-    const before = (token === 0 ? ring.count : token) - 1;
-    const room = ring.sizeAt(token) * GAP_SHARE;
-    const [fromLeft, fromRight] = [
-      Math.max(0, shifts[before] ?? 0),
-      Math.max(0, -(shifts[token] ?? 0)),
-    ];
-    const meets = fromLeft > 0 && fromRight > 0 && fromLeft + fromRight > room * (1 + INSIDE);
-    hasMet ||= meets;
-    if (isDivided[token] === 1 || !(meets || isLast)) continue;
-    isDivided[token] = 1;
-    const share = meets ? fromLeft / (fromLeft + fromRight) : 0.5;
-    reach.right[before] = room * share;
-    reach.left[token] = room * (1 - share);
-  }
-  return hasMet;
 }

@@ -34,6 +34,22 @@ export interface LoadLimits {
   readonly highest: Float64Array;
 }
 
+/** How much of a seat's load is too much, or how much is missing. */
+export function outsideOf({ lowest, highest }: LoadLimits, seat: number, load: number): number {
+  return Math.max(0, load - (highest[seat] ?? 0), (lowest[seat] ?? 0) - load);
+}
+
+/** The larger of all that is too much and all that is missing: what has to move in any case. */
+export function unsettledOf(loads: Float64Array, limits: LoadLimits): number {
+  let [tooMuch, missing] = [0, 0];
+  for (const [seat, load] of loads.entries()) {
+    const outside = outsideOf(limits, seat, load);
+    if (load > (limits.highest[seat] ?? 0)) tooMuch += outside;
+    else missing += outside;
+  }
+  return Math.max(tooMuch, missing);
+}
+
 /** How far each token may go, as shares of the ring. */
 export interface Reach {
   readonly left: Float64Array;
