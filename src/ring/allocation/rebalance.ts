@@ -14,11 +14,11 @@
 import { must } from "../../util/assert.ts";
 import { compareTokens, type RingMember } from "./allocation.ts";
 import { fairLoads } from "./fair-loads.ts";
+import { wholeGaps } from "./gap-shares.ts";
 import { RingLoads, type PlacedToken } from "./ring-loads.ts";
 import { placedTokens, tokenAt } from "./ring-position.ts";
 import { movedBetween, settleTokens } from "./settle.ts";
 import { type LoadLimits, TokenFlow, unsettledOf, valvesOf } from "./token-flow.ts";
-import { wholeGaps } from "./token-slide.ts";
 import type { TokenSpace } from "./token-space.ts";
 
 /** What is to be balanced, and how much may move for it. */
@@ -99,7 +99,7 @@ export function rebalanceTokens(request: RebalanceRequest): Rebalance {
 
 /** The least that moves if each token stays between its neighbours; undefined if that is not enough. */
 function leastInOrder(ring: RingLoads, limits: LoadLimits): number | undefined {
-  const flow = new TokenFlow(ring, valvesOf(ring), limits, wholeGaps(ring, 1));
+  const flow = new TokenFlow(ring, valvesOf(ring), limits, wholeGaps(ring));
   const { cost, unsettled } = flow.solve(Infinity);
   return unsettled > TINY ? undefined : cost;
 }

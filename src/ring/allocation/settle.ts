@@ -83,10 +83,11 @@ function byResult(a: Attempt, b: Attempt): number {
 /** The tokens after each of the jumps that are worth a try, the most promising first. */
 function afterJumps(tokens: readonly PlacedToken[], goal: SettleGoal): (readonly PlacedToken[])[] {
   const order = orderOf(tokens);
-  const ring = goal.ringOf(order.map((which) => must(tokens[which], "a token")));
-  return tokenJumps(ring, goal.limits).map(({ token, position }) =>
-    tokens.with(must(order[token], "a token"), { position, seat: ring.ownerAt(token) }),
-  );
+  const inOrder = order.map((which) => must(tokens[which], "a token"));
+  return tokenJumps(inOrder, goal).map(({ token, position }) => {
+    const { seat } = must(inOrder[token], "a token");
+    return tokens.with(must(order[token], "a token"), { position, seat });
+  });
 }
 
 /** The share of the ring that somebody replicates in the second ring only, once per replica. */

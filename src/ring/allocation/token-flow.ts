@@ -130,6 +130,26 @@ export class TokenFlow {
     return { shifts: this.#shifts, cost: this.#cost, unsettled };
   }
 
+  /** What a result costs if all that it leaves unsettled costs more than any move. */
+  priceOf({ cost, unsettled }: FlowResult): number {
+    return unsettled * this.#supplies.length + cost;
+  }
+
+  /** After `solve`: how much lower the price would be for each unit that a token may go farther. */
+  worthOfReach(): Reach {
+    const dearest = this.#supplies.length;
+    const { costs } = this.#cheapestFrom(this.#supplies.map((has) => (has > TINY ? 0 : dearest)));
+    const left = new Float64Array(this.#shifts.length);
+    const right = new Float64Array(this.#shifts.length);
+    for (const { valve, from, to, direction } of this.#arcsFrom.flat()) {
+      if (valve === undefined) continue;
+      const worth = Math.max(0, (costs[to] ?? 0) - (costs[from] ?? 0) - 1);
+      if (direction > 0) right[valve.token] = worth;
+      else left[valve.token] = worth;
+    }
+    return { left, right };
+  }
+
   /** The room that a seat has left lies between its load, once settled, and its limits. */
   #setUp(seat: number, load: number, { lowest, highest }: LoadLimits): void {
     const [low, high] = [lowest[seat] ?? 0, highest[seat] ?? 0];
@@ -139,18 +159,20 @@ export class TokenFlow {
     this.#poolOut[seat] = high - settled;
   }
 
-  /** Bellman-Ford with a queue, from all that have to give at once: moves back have negative cost. */
+  /** From all that have to give at once. */
   #cheapestPath(): readonly Arc[] | undefined {
-    const nodes = this.#supplies.length;
-    const costs = new Float64Array(nodes).fill(Infinity);
-    const arcs: (Arc | undefined)[] = Array.from({ length: nodes });
-    const isQueued = new Uint8Array(nodes);
-    const queue: number[] = [];
-    for (let node = 0; node < nodes; node++) {
-      if ((this.#supplies[node] ?? 0) <= TINY) continue;
-      costs[node] = 0;
-      queue.push(node);
-    }
+    const { costs, arcs } = this.#cheapestFrom(
+      this.#supplies.map((has) => (has > TINY ? 0 : Infinity)),
+    );
+    return this.#traceBack(costs, arcs);
+  }
+
+  /** Bellman-Ford with a queue, because moves back have negative cost; each node costs at most what it does at the start. */
+  #cheapestFrom(start: Float64Array): { costs: Float64Array; arcs: readonly (Arc | undefined)[] } {
+    const costs = new Float64Array(start);
+    const arcs: (Arc | undefined)[] = Array.from({ length: costs.length });
+    const queue = [...costs.keys()].filter((node) => costs[node] !== Infinity);
+    const isQueued = Uint8Array.from(costs, (cost) => (cost === Infinity ? 0 : 1));
     for (let head = 0; head < queue.length; head++) {
       const node = queue[head] ?? 0;
       isQueued[node] = 0;
@@ -163,7 +185,7 @@ export class TokenFlow {
         isQueued[arc.to] = 1;
       }
     }
-    return this.#traceBack(costs, arcs);
+    return { costs, arcs };
   }
 
   #traceBack(costs: Float64Array, arcs: readonly (Arc | undefined)[]): readonly Arc[] | undefined {

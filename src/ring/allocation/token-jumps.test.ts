@@ -7,19 +7,18 @@ import { tokenJumps } from "./token-jumps.ts";
 
 const TOLERANCE = 0.05;
 
-function ringOf(seats: readonly RingSeat[], rf: number, tokens: readonly PlacedToken[]): RingLoads {
-  const ring = new RingLoads(seats, rf, tokens.length);
-  ring.load(tokens);
-  return ring;
-}
-
-const limitsOf = (ring: RingLoads) => {
-  const fair = fairLoads(ring.seats, ring.replicas);
-  return {
-    lowest: fair.map((load) => load * (1 - TOLERANCE)),
-    highest: fair.map((load) => load * (1 + TOLERANCE)),
+function goalOf(seats: readonly RingSeat[], rf: number) {
+  const ringOf = (tokens: readonly PlacedToken[]): RingLoads => {
+    const ring = new RingLoads(seats, rf, tokens.length);
+    ring.load(tokens);
+    return ring;
   };
-};
+  const fair = fairLoads(seats, Math.min(rf, seats.length));
+  const [lowest, highest] = [1 - TOLERANCE, 1 + TOLERANCE].map((factor) =>
+    fair.map((load) => load * factor),
+  );
+  return { ringOf, limits: { lowest: lowest!, highest: highest! } };
+}
 
 describe("jumps of tokens", () => {
   it("say truly what they bring, one for each token, the best first", () => {
@@ -35,20 +34,15 @@ describe("jumps of tokens", () => {
             .flatMap((_, at) => [at, at, at])
             .map((at) => ({ position: rng.uint32() / 2 ** 32, seat: at }))
             .toSorted((a, b) => a.position - b.position);
-          const ring = ringOf(seats, rf, tokens);
-          const limits = limitsOf(ring);
-          const jumps = tokenJumps(ring, limits);
-          expect(ring.tokens()).toEqual(tokens);
+          const goal = goalOf(seats, rf);
+          const { limits } = goal;
+          const jumps = tokenJumps(tokens, goal);
           expect(jumps.map(({ token }) => token).toSorted((a, b) => a - b)).toEqual([
             ...tokens.keys(),
           ]);
           expect(jumps).toEqual(jumps.toSorted((a, b) => a.outside - b.outside));
           for (const { token, position, outside } of jumps) {
-            const after = ringOf(
-              seats,
-              rf,
-              tokens.with(token, { position, seat: tokens[token]!.seat }),
-            );
+            const after = goal.ringOf(tokens.with(token, { position, seat: tokens[token]!.seat }));
             const sum = after.loads.reduce(
               (so, load, at) =>
                 so + Math.max(0, limits.lowest[at]! - load, load - limits.highest[at]!),
@@ -63,8 +57,7 @@ describe("jumps of tokens", () => {
 
   it("are none in a ring of one token", () => {
     const seats = [0, 1].map((rack) => ({ rack, weight: 1 }));
-    const ring = ringOf(seats, 1, [{ position: 0.5, seat: 0 }]);
-    expect(tokenJumps(ring, limitsOf(ring))).toEqual([]);
+    expect(tokenJumps([{ position: 0.5, seat: 0 }], goalOf(seats, 1))).toEqual([]);
   });
 
   it("are those of the members that are farthest outside, in a ring too large to try all", () => {
@@ -73,10 +66,12 @@ describe("jumps of tokens", () => {
     const tokens = seats.flatMap((_, seat) =>
       Array.from({ length: 10 }, () => ({ position: rng.uint32() / 2 ** 32, seat })),
     );
-    const ring = ringOf(seats, 2, tokens);
-    const away = (seat: number): number => Math.abs(ring.loads[seat]! - 2 / 100);
+    const goal = goalOf(seats, 2);
+    const inOrder = tokens.toSorted((a, b) => a.position - b.position);
+    const { loads } = goal.ringOf(inOrder);
+    const away = (seat: number): number => Math.abs(loads[seat]! - 2 / 100);
     const farthest = [...seats.keys()].toSorted((a, b) => away(b) - away(a));
-    const tried = new Set(tokenJumps(ring, limitsOf(ring)).map(({ token }) => ring.ownerAt(token)));
+    const tried = new Set(tokenJumps(inOrder, goal).map(({ token }) => inOrder[token]!.seat));
     expect(tried.size).toBeLessThan(30);
     expect(farthest.slice(0, tried.size).toSorted((a, b) => a - b)).toEqual(
       [...tried].toSorted((a, b) => a - b),

@@ -3,13 +3,15 @@
  * of tokens evens out. A jump hands over whole ranges at both places, so it costs more than a slide;
  * one or two usually free a ring that is stuck.
  */
-import type { RingLoads } from "./ring-loads.ts";
+import { NARROWEST_GAP } from "./gap-shares.ts";
+import type { PlacedToken, RingLoads } from "./ring-loads.ts";
 import { NOBODY } from "./takeovers.ts";
 import { type LoadLimits, outsideOf } from "./token-flow.ts";
+import type { SettleGoal } from "./token-slide.ts";
 
 /** One token that is put elsewhere. */
 export interface TokenJump {
-  /** Index of the token in the ring. */
+  /** Index of the token among those given. */
   readonly token: number;
   /** Where it goes, as a fraction of the ring. */
   readonly position: number;
@@ -26,31 +28,28 @@ const MARGIN = 0.1;
  * The most promising jump of each token, the best of them first. In large rings only tokens of those members are tried
  * that are farthest outside their limits.
  *
- * @param ring - left as it was, but for rounding.
+ * @param tokens - in the order of the ring.
  */
-export function tokenJumps(ring: RingLoads, limits: LoadLimits): TokenJump[] {
-  const jumps = tokensWorthATry(ring, limits).map((token) => {
-    const [seat, position] = [ring.ownerAt(token), ring.positionAt(token)];
-    ring.removeAt(token);
-    const places = jumpsOf(ring, limits, { token, seat });
-    ring.insertAt(position, seat);
-    return places.reduce((best, jump) => (jump.outside < best.outside ? jump : best));
-  });
+export function tokenJumps(
+  tokens: readonly PlacedToken[],
+  { ringOf, limits }: Omit<SettleGoal, "budget">,
+): TokenJump[] {
+  // The only token of a ring has nowhere to go.
+  if (tokens.length === 1) return [];
+  const { loads } = ringOf(tokens);
+  const outsideAt = ({ seat }: PlacedToken): number => outsideOf(limits, seat, loads[seat] ?? 0);
+  const jumps = [...tokens.entries()]
+    .toSorted(([, a], [, b]) => outsideAt(b) - outsideAt(a))
+    .slice(0, Math.ceil(PLACES_MAX / tokens.length))
+    .map(([token, { seat }]) => {
+      const others = ringOf(tokens.toSpliced(token, 1));
+      const places = jumpsOf(others, limits, { token, seat });
+      return places.reduce((best, jump) => (jump.outside < best.outside ? jump : best));
+    });
   return jumps.toSorted((a, b) => a.outside - b.outside);
 }
 
-function tokensWorthATry(ring: RingLoads, limits: LoadLimits): number[] {
-  // The only token of a ring has nowhere to go.
-  if (ring.count === 1) return [];
-  const tokens = Array.from({ length: ring.count }, (_, token) => token);
-  const outside = ring.loads.map((load, seat) => outsideOf(limits, seat, load));
-  const outsideAt = (token: number): number => outside[ring.ownerAt(token)] ?? 0;
-  return tokens
-    .toSorted((a, b) => outsideAt(b) - outsideAt(a))
-    .slice(0, Math.ceil(PLACES_MAX / ring.count));
-}
-
-/** A place in each gap for a token that was taken out: as close to its owner's fair load as that gap allows. */
+/** A place in each gap between the others: as close to its owner's fair load as that gap allows. */
 function jumpsOf(
   ring: RingLoads,
   limits: LoadLimits,
@@ -58,8 +57,10 @@ function jumpsOf(
 ): TokenJump[] {
   const fair = ((limits.lowest[seat] ?? 0) + (limits.highest[seat] ?? 0)) / 2;
   const trial = new LoadTrial(ring.loads, limits);
-  return Array.from({ length: ring.count }, (_, index) => {
+  const jumps: TokenJump[] = [];
+  for (let index = 0; index < ring.count; index++) {
     const size = ring.sizeAt(index);
+    if (size < NARROWEST_GAP) continue;
     ring.effectsOf(index, seat);
     trial.restart();
     for (let effect = 0; effect < ring.effectCount; effect++) {
@@ -69,8 +70,9 @@ function jumpsOf(
     const offset = Math.min(Math.max(wanted, size * MARGIN), size * (1 - MARGIN));
     if (ring.gainsPart) trial.transfer(ring.partLoser, seat, offset);
     const place = ring.positionAt(index) - size + offset;
-    return { token, position: place - Math.floor(place), outside: trial.outside };
-  });
+    jumps.push({ token, position: place - Math.floor(place), outside: trial.outside });
+  }
+  return jumps;
 }
 
 /** Loads that are changed on trial. */
