@@ -21,7 +21,7 @@ export interface RebalanceReport {
   readonly moved: number;
   /** What has to move at least until nobody is farther than the tolerance from what is fair (`fair-loads.ts`). */
   readonly minimum: number;
-  /** The same where each token stays between its neighbours; undefined if that is not enough. */
+  /** The same where each token stays between its neighbours; undefined if that is certainly not enough. */
   readonly minimumInOrder: number | undefined;
 }
 

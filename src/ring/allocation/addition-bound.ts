@@ -5,6 +5,7 @@
 import { must } from "../../util/assert.ts";
 import type { RingMember } from "./allocation.ts";
 import { Reliefs } from "./reliefs.ts";
+import { seatsOf } from "./member-ring.ts";
 import { RingLoads } from "./ring-loads.ts";
 import { placedTokens } from "./ring-position.ts";
 import { MURMUR3_SPACE, type TokenSpace } from "./token-space.ts";
@@ -33,10 +34,8 @@ export function leastSpread(
 ): number {
   const last = must(members.at(-1), "a member that joined last");
   if (members.length <= rf + 1) return 0;
-  const racks = [...new Set(members.map(({ rack }) => rack))];
-  const seats = members.map(({ rack, weight }) => ({ rack: racks.indexOf(rack), weight }));
   const tokens = placedTokens(space, members.slice(0, -1));
-  const ring = new RingLoads(seats, rf, tokens.length + 1);
+  const ring = new RingLoads(seatsOf(members), rf, tokens.length + 1);
   ring.load(tokens);
   const limits = { positions: POSITIONS, stepsMax: STEPS_MAX };
   const search = new WindowSearch(new Reliefs(ring), last.tokens.length, limits);

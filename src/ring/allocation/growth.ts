@@ -5,8 +5,8 @@
 import type { Uint32Source } from "../../util/random.ts";
 import { tokenCountForWeight } from "./allocate.ts";
 import type { AllocationRequest, RingMember } from "./allocation.ts";
-import { RingLoads } from "./ring-loads.ts";
-import { placedTokens } from "./ring-position.ts";
+import { fairLoads } from "./fair-loads.ts";
+import { ringOfMembers } from "./member-ring.ts";
 import { MURMUR3_SPACE, type TokenSpace } from "./token-space.ts";
 
 export interface Growth {
@@ -51,12 +51,18 @@ export function relativeLoads(
   rf: number,
   space: TokenSpace = MURMUR3_SPACE,
 ): number[] {
-  const racks = [...new Set(members.map(({ rack }) => rack))];
-  const seats = members.map(({ rack, weight }) => ({ rack: racks.indexOf(rack), weight }));
-  const tokens = placedTokens(space, members);
-  const ring = new RingLoads(seats, rf, tokens.length);
-  ring.load(tokens);
-  return seats.map(({ weight }, seat) => (ring.loads[seat] ?? 0) / weight / ring.mean);
+  const { seats, loads, mean } = ringOfMembers(members, rf, space);
+  return seats.map(({ weight }, seat) => (loads[seat] ?? 0) / weight / mean);
+}
+
+/** Load of each member of one datacenter, relative to the evenest that racks and weights allow (`fair-loads.ts`). */
+export function loadsOfFair(
+  members: readonly RingMember[],
+  rf: number,
+  space: TokenSpace = MURMUR3_SPACE,
+): number[] {
+  const { seats, loads, replicas } = ringOfMembers(members, rf, space);
+  return Array.from(fairLoads(seats, replicas), (fair, seat) => (loads[seat] ?? 0) / fair);
 }
 
 /** Largest minus smallest relative load. */

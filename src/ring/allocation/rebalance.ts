@@ -2,12 +2,13 @@
  * Evens out a ring by moving existing tokens, with as little data moved as possible. Cassandra has no
  * such thing, because a token that moves there is neither safe nor possible with several tokens.
  *
- * Tokens slide between their neighbours (`token-slide.ts`), which moves hardly more than the least that any plan
- * moves that leaves each token between the old places of its neighbours: `minimumInOrder`. Where that is not enough, a
- * token jumps to another place (`token-jumps.ts`) and they slide again. If they still do not get there, the
- * result says how far they got.
+ * Tokens slide between their neighbours (`token-slide.ts`), which moves hardly more than the least of all plans that leave
+ * each token between the old places of its neighbours. Where that is not enough, a token jumps to another place
+ * (`token-jumps.ts`) and they slide again. If they still do not get there, the result says how far they got.
  *
- * No plan at all can move less than the larger of what is too much and what is too little: `minimum`.
+ * No plan at all can move less than the larger of what is too much and what is too little: `minimum`. None that keeps
+ * each token between its neighbours can move less than one in which two of them may both use all of the gap between
+ * them: `minimumInOrder`.
  *
  * Even means as even as replicas in racks allow: `fair-loads.ts`.
  */
@@ -15,7 +16,8 @@ import { must } from "../../util/assert.ts";
 import { compareTokens, type RingMember } from "./allocation.ts";
 import { fairLoads } from "./fair-loads.ts";
 import { wholeGaps } from "./gap-shares.ts";
-import { RingLoads, type PlacedToken } from "./ring-loads.ts";
+import { ringOf, seatsOf } from "./member-ring.ts";
+import type { PlacedToken, RingLoads } from "./ring-loads.ts";
 import { placedTokens, tokenAt } from "./ring-position.ts";
 import { movedBetween, settleTokens } from "./settle.ts";
 import { type LoadLimits, TokenFlow, unsettledOf, valvesOf } from "./token-flow.ts";
@@ -61,8 +63,8 @@ export interface Rebalance {
   /** What every plan to this tolerance has to move at least: all that is too much, or too little. */
   readonly minimum: number;
   /**
-   * What every plan has to move at least that leaves each token between its neighbours' old places; undefined if no
-   * such plan reaches the tolerance.
+   * What every plan has to move at least that leaves each token between its neighbours' old places; undefined if
+   * certainly none of those reaches the tolerance.
    */
   readonly minimumInOrder: number | undefined;
 }
@@ -71,40 +73,38 @@ export interface Rebalance {
 const INSIDE = 1e-6;
 /** Smaller amounts are rounding. */
 const TINY = 1e-9;
+
 /** Plans the moves; changes nothing. */
 export function rebalanceTokens(request: RebalanceRequest): Rebalance {
-  const racks = [...new Set(request.members.map(({ rack }) => rack))];
-  const seats = request.members.map(({ rack, weight }) => ({ rack: racks.indexOf(rack), weight }));
+  const seats = seatsOf(request.members);
+  const ringOfTokens = (tokens: readonly PlacedToken[]): RingLoads =>
+    ringOf(seats, request.rf, tokens);
   const before = placedTokens(request.space, request.members);
-  const ringOf = (tokens: readonly PlacedToken[]): RingLoads => {
-    const ring = new RingLoads(seats, request.rf, tokens.length);
-    ring.load(tokens);
-    return ring;
-  };
-  const start = ringOf(before);
-  const fair = fairLoads(seats, start.replicas);
-  const limits = limitsOf(fair, request.tolerance);
+  const start = ringOfTokens(before);
+  const limits = limitsOf(start, request.tolerance);
   const after = settleTokens(before, {
-    ringOf,
-    limits: limitsOf(fair, request.tolerance * (1 - INSIDE)),
+    ringOf: ringOfTokens,
+    limits: limitsOf(start, request.tolerance * (1 - INSIDE)),
     budget: request.budget ?? Infinity,
   });
   return {
     ...movedMembers(request, before, after),
-    moved: movedBetween(start, ringOf(after)),
+    moved: movedBetween(start, ringOfTokens(after)),
     minimum: unsettledOf(start.loads, limits),
     minimumInOrder: leastInOrder(start, limits),
   };
 }
 
-/** The least that moves if each token stays between its neighbours; undefined if that is not enough. */
+/** Each token stays between its neighbours, and two may both use all of the gap between them; undefined if that is not enough. */
 function leastInOrder(ring: RingLoads, limits: LoadLimits): number | undefined {
   const flow = new TokenFlow(ring, valvesOf(ring), limits, wholeGaps(ring));
   const { cost, unsettled } = flow.solve(Infinity);
   return unsettled > TINY ? undefined : cost;
 }
 
-function limitsOf(fair: Float64Array, tolerance: number): LoadLimits {
+/** So far may loads lie from the evenest, relative to it. */
+export function limitsOf({ seats, replicas }: RingLoads, tolerance: number): LoadLimits {
+  const fair = fairLoads(seats, replicas);
   const limit = (factor: number): Float64Array => fair.map((load) => load * factor);
   return { lowest: limit(1 - tolerance), highest: limit(1 + tolerance) };
 }
