@@ -12,18 +12,26 @@
  *   npx tsx bench/allocation.bench.ts large growth,racks     some of its parts
  *
  * Parts: growth (one rack), racks (2 to 5), weights (1:2:4), removals (a quarter of the members removed at random;
- * then the rest rebalanced, or as many added), rebalance (existing tokens may move), speed (one member to 1000 x 16 tokens).
+ * then as many added), speed (one member to 1000 x 16 tokens).
  */
 import { leastSpread } from "../src/ring/allocation/addition-bound.ts";
 import { allocateBalanced } from "../src/ring/allocation/balanced.ts";
 import { allocateCassandra } from "../src/ring/allocation/cassandra.ts";
-import type { AllocationRequest, RingMember } from "../src/ring/allocation/allocation.ts";
-import { growRing, relativeLoads, spreadOf } from "../src/ring/allocation/growth.ts";
-import { rebalanceTokens } from "../src/ring/allocation/rebalance.ts";
+import type { RingMember } from "../src/ring/allocation/allocation.ts";
+import { relativeLoads, spreadOf } from "../src/ring/allocation/growth.ts";
 import { MURMUR3_SPACE } from "../src/ring/allocation/token-space.ts";
-import { SeededRng, shuffled } from "../src/util/random.ts";
+import { SeededRng } from "../src/util/random.ts";
+import {
+  RF,
+  dealt,
+  grown,
+  weighted,
+  withoutQuarter,
+  type Allocate,
+  type NewMember,
+  type Ring,
+} from "./grown-rings.ts";
 
-const RF = 3;
 const isLarge = process.argv[2] === "large";
 const parts = process.argv[3]?.split(",");
 
@@ -37,31 +45,6 @@ const SIZES = parameter([6, 12], [6, 12, 24, 48, 100]);
 const SEEDS = parameter([1, 2], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
 /** Of so many of them the least is proven, which takes long. */
 const PROVEN_RINGS = 6;
-
-type Allocate = (request: AllocationRequest) => bigint[];
-type NewMember = Pick<RingMember, "rack" | "weight">;
-
-const dealt = (count: number, racks: number): NewMember[] =>
-  Array.from({ length: count }, (_, index) => ({ rack: `r${index % racks}`, weight: 1 }));
-
-const weighted = (count: number): NewMember[] =>
-  Array.from({ length: count }, (_, index) => ({ rack: "r0", weight: [1, 2, 4][index % 3] ?? 1 }));
-
-interface Ring {
-  readonly tokensPerWeight: number;
-  readonly members: readonly NewMember[];
-  readonly existing?: readonly RingMember[] | undefined;
-}
-
-/** The ring, or undefined where the allocator refuses. */
-function grown(allocate: Allocate, ring: Ring, seed: number): RingMember[] | undefined {
-  const rng = new SeededRng(seed);
-  try {
-    return growRing({ space: MURMUR3_SPACE, allocate, rf: RF, rng, ...ring });
-  } catch {
-    return undefined;
-  }
-}
 
 /** Rings of one shape: what each allocator made of it. */
 interface Pair {
@@ -138,54 +121,20 @@ function removalRows(tokensPerWeight: number): void {
     const left = size - Math.ceil(size / 4);
     const rest = runs.map(({ theirs, ours }) => ({ theirs: theirs.rest, ours: ours.rest }));
     const again = runs.map(({ theirs, ours }) => ({ theirs: theirs.again, ours: ours.again }));
-    const repaired = runs.map(({ theirs, ours }) => ({
-      theirs: theirs.rest,
-      ours: rebalanced(ours.rest).members,
-    }));
     row("removed", { tokensPerWeight, size: left }, rest);
-    row("rebalanced", { tokensPerWeight, size: left }, repaired);
     row("refilled", { tokensPerWeight, size }, again);
   }
 }
 
 /** A quarter of the members of a ring leave it, and as many are added; the same ones for both allocators. */
 function removalRun(ring: Ring, seed: number) {
-  const size = ring.members.length;
-  const numbers = shuffled(new SeededRng(seed + 1), [...ring.members.keys()]);
-  const gone = new Set(numbers.slice(0, Math.ceil(size / 4)));
   const run = (allocate: Allocate) => {
     const full = grown(allocate, ring, seed) ?? [];
-    const rest = full.filter((_, index) => !gone.has(index));
-    const added = { ...ring, members: dealt(gone.size, 1), existing: rest };
+    const rest = withoutQuarter(full, seed);
+    const added = { ...ring, members: dealt(full.length - rest.length, 1), existing: rest };
     return { rest, again: grown(allocate, added, seed) ?? [] };
   };
   return { theirs: run(allocateCassandra), ours: run(allocateBalanced) };
-}
-
-function rebalanceRows(tokensPerWeight: number): void {
-  const all: Ring = { tokensPerWeight, members: dealt(Math.max(...SIZES), 1) };
-  for (const [name, allocate] of Object.entries({ allocateCassandra, allocateBalanced })) {
-    const ring = grown(allocate, all, 1) ?? [];
-    for (const size of SIZES) rebalanceRow(name.slice("allocate".length), ring.slice(0, size));
-  }
-}
-
-const rebalanced = (members: readonly RingMember[]) =>
-  rebalanceTokens({ space: MURMUR3_SPACE, members, rf: RF, tolerance: 0.01 });
-
-function rebalanceRow(name: string, members: readonly RingMember[]): void {
-  const result = rebalanced(members);
-  const { moved, minimum, minimumInOrder = NaN } = result;
-  const ratio = (least: number): string => (moved === 0 ? "-" : (moved / least).toFixed(3));
-  console.log(
-    "rebalance ",
-    name.padEnd(9),
-    String(members[0]?.tokens.length).padStart(3),
-    String(members.length).padStart(4),
-    `before ${extremes(relativeLoads(members, RF))} after ${extremes(relativeLoads(result.members, RF))} moved ${moved.toFixed(4)}`,
-    `least of any plan ${minimum.toFixed(4)} (ratio ${ratio(minimum)})`,
-    `in order ${minimumInOrder.toFixed(4)} (ratio ${ratio(minimumInOrder)})`,
-  );
 }
 
 function speedRow(): void {
@@ -219,9 +168,6 @@ const PARTS: Record<string, () => void> = {
   },
   removals: () => {
     for (const count of TOKEN_COUNTS) removalRows(count);
-  },
-  rebalance: () => {
-    for (const count of TOKEN_COUNTS) rebalanceRows(count);
   },
   speed: speedRow,
 };

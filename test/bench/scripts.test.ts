@@ -6,6 +6,7 @@ const run = promisify(execFile);
 
 it.each([
   ["allocation", /one member to 1000 x 16 tokens: \d+ ms/],
+  ["rebalance", /44 rows, 0 MISSED/],
   ["resp", /parser: \d+ ns[^]*writer: \d+ ns[^]*(shared buffer|redis-benchmark is not installed)/],
   ["stream", /compare with an equal store +\d/],
 ])(
